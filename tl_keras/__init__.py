@@ -1,0 +1,59 @@
+"""Transfer learning for computer vision on Keras 3: folder of images in, trained artefact out.
+
+The public names are imported on first use, so ``import tl_keras`` costs no more than Python.
+
+Example:
+    >>> import tl_keras as tl
+    >>> examples = tl.data.from_folder("photos/")  # doctest: +SKIP
+    >>> train, val = examples.split(0.2, seed=0)  # doctest: +SKIP
+    >>> model = tl.build_classifier("mobilenet_v2", len(train.class_names))  # doctest: +SKIP
+    >>> run = tl.fit(model, train, val, recipe="progressive")  # doctest: +SKIP
+    >>> run.save("saved_models/photos")  # doctest: +SKIP
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# name -> module that defines it; None: the name is a sub-package itself.
+_PUBLIC = {
+    "InputError": "tl_keras.errors",
+    "Backbone": "tl_keras.backbones.registry",
+    "list_backbones": "tl_keras.backbones.registry",
+    "register_backbone": "tl_keras.backbones.registry",
+    "build_backbone": "tl_keras.backbones.base",
+    "stage_map": "tl_keras.backbones.stages",
+    "freeze": "tl_keras.backbones.freezing",
+    "unfreeze": "tl_keras.backbones.freezing",
+    "build_classifier": "tl_keras.builders.classifier",
+    "Recipe": "tl_keras.training.recipes",
+    "Stage": "tl_keras.training.recipes",
+    "fit": "tl_keras.training.fit",
+    "load": "tl_keras.artefact.predictor",
+    "artefact": None,
+    "backbones": None,
+    "builders": None,
+    "callbacks": None,
+    "data": None,
+    "evaluation": None,
+    "optimizers": None,
+    "training": None,
+}
+
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tl_keras' has no attribute {name!r}")
+    home = _PUBLIC[name]
+    if home is None:
+        return importlib.import_module(f"tl_keras.{name}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
