@@ -1,0 +1,99 @@
+"""A stratified split by seed that no copy of a picture crosses."""
+
+import hashlib
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tl_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from tl_keras.data.examples import Examples
+
+
+def check_seed(seed: int) -> None:
+    """Refuses what is no seed.
+
+    Args:
+        seed: a whole number from 0 on.
+
+    Raises:
+        InputError: it is not.
+
+    Example:
+        >>> check_seed(0)
+    """
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or seed < 0:
+        raise InputError(f"seed {seed!r} is not a whole number from 0 on; give e.g. 0")
+
+
+def _rank(digest: str, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed} {digest}".encode(), digest_size=16).digest()
+
+
+def stratified(examples: "Examples", fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Splits each class alone, moving byte-identical copies together.
+
+    Files are ranked by a hash of their content and the seed, so the split depends on neither the
+    names, the folder, nor the order in which a file system lists them, and adding a few files
+    moves few others.  Of each class the nearest whole number to ``fraction`` of its images is
+    drawn, at least one and never all; copies may hold a class back from its share by less than
+    the number of copies.
+
+    Args:
+        examples: the table to split.
+        fraction: share of the images of each class that goes to the second side, between 0 and 1.
+        seed: a whole number from 0 on.
+
+    Returns:
+        ``(train, val)``: ascending positions in the table, disjoint, together all of them.
+
+    Raises:
+        InputError: a class has fewer than two distinct images, or an argument is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from tl_keras.data import Examples
+        >>> table = Examples(tuple("abcd"), np.array([0, 0, 1, 1]), ("x", "y"),
+        ...                  ("1", "1", "2", "3"), (None,) * 4)
+        >>> stratified(table, 0.5, seed=0)
+        Traceback (most recent call last):
+        ...
+        tl_keras.errors.InputError: class 'x' has 1 distinct image, which cannot stand on both \
+sides of a split; add images or remove the class
+    """
+    if not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
+        raise InputError(f"fraction {fraction!r} is not between 0 and 1; give e.g. 0.2")
+    check_seed(seed)
+    copies: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for index, (label, digest) in enumerate(
+        zip(examples.labels.tolist(), examples.digests, strict=True)
+    ):
+        copies[label][digest].append(index)
+    train: list[int] = []
+    val: list[int] = []
+    for label, name in enumerate(examples.class_names):
+        groups = [copies[label][key] for key in sorted(copies[label], key=lambda d: _rank(d, seed))]
+        if len(groups) < 2:
+            what = "1 distinct image" if groups else "no image"
+            raise InputError(
+                f"class {name!r} has {what}, which cannot stand on both sides of a split; "
+                "add images or remove the class"
+            )
+        drawn = _draw([len(group) for group in groups], fraction)
+        for position, group in enumerate(groups):
+            (val if position in drawn else train).extend(group)
+    return sorted(train), sorted(val)
+
+
+def _draw(sizes: list[int], fraction: float) -> set[int]:
+    """The groups to draw, in rank order, for ``fraction`` of the images: some, never all."""
+    wanted = max(1, round(fraction * sum(sizes)))
+    drawn: set[int] = set()
+    for position, size in enumerate(sizes):
+        if wanted >= size and len(drawn) < len(sizes) - 1:
+            drawn.add(position)
+            wanted -= size
+    return drawn or {sizes.index(min(sizes))}
