@@ -1,0 +1,170 @@
+"""Open an artefact and predict with it, reading images exactly as training did."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tl_keras.errors import InputError
+
+_BATCH = 32
+
+
+class Prediction(NamedTuple):
+    """What the model says of one image.
+
+    Attributes:
+        source: The path as given, or ``"array 0"``, ``"bytes 0"`` with its position.
+        class_name: The most probable class.
+        probability: Of that class, in [0, 1].
+        probabilities: Of every class by name.
+    """
+
+    source: str
+    class_name: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+class Predictor:
+    """A trained model with its class names and its way of reading images.
+
+    Attributes:
+        model: The ``keras.Model``, (N, S, S, 3) RGB 0..255 to (N, classes).
+        description: The contents of ``model.json``.
+
+    Example:
+        >>> tl.load("saved_models/photos").predict(["new/1.jpg"])  # doctest: +SKIP
+        [Prediction(source='new/1.jpg', class_name='ants', probability=0.98, …)]
+    """
+
+    def __init__(self, path: str | Path):
+        path = Path(path)
+        self.description = _read_description(path)
+        import keras
+
+        try:
+            self.model = keras.saving.load_model(path / "model.keras", compile=False)
+        except (OSError, ValueError, KeyError) as problem:
+            first = str(problem).strip().splitlines()[0]
+            raise InputError(
+                f"{path / 'model.keras'} cannot be opened ({first}); copy or train it again"
+            ) from problem
+        self.class_names: tuple[str, ...] = tuple(self.description["class_names"])
+        self.image_size: int = self.description["image_size"]
+        self.resize: str = self.description["resize"]
+
+    def predict(self, sources: Any) -> list[Prediction]:
+        """Predict images given as paths, encoded bytes, or arrays.
+
+        Args:
+            sources: One or a list of: a path (``str`` or ``Path``); the bytes of an image file; a
+                uint8 array (H, W), (H, W, 3) or (H, W, 4), 0..255, of any size.  An array
+                (N, H, W, 3) is N images.
+
+        Returns:
+            One prediction for each, in order.
+
+        Raises:
+            InputError: A source is no image that can be read; its name stands in the message.
+        """
+        sources = _as_list(sources)
+        if not sources:
+            raise InputError("nothing to predict; give at least one image")
+        names = [_name(source, i) for i, source in enumerate(sources)]
+        probabilities = self.probabilities(sources)
+        return [
+            Prediction(
+                name,
+                self.class_names[int(row.argmax())],
+                float(row.max()),
+                dict(zip(self.class_names, map(float, row), strict=True)),
+            )
+            for name, row in zip(names, probabilities, strict=True)
+        ]
+
+    def probabilities(self, sources: Sequence[Any]) -> np.ndarray:
+        """Probabilities, float64 (N, classes), of sources as in :meth:`predict`."""
+        from tl_keras.data.resizing import load_image
+        from tl_keras.training.run import probabilities_of
+
+        outputs = []
+        for start in range(0, len(sources), _BATCH):
+            batch = [
+                load_image(source, self.image_size, self.resize)
+                for source in sources[start : start + _BATCH]
+            ]
+            outputs.append(np.asarray(self.model.predict_on_batch(np.stack(batch)), "float64"))
+        return probabilities_of(self.model, np.concatenate(outputs))
+
+    def evaluate(self, examples: Any) -> dict[str, Any]:
+        """Metrics on labelled examples, each figure with a 95 % interval.
+
+        Raises:
+            InputError: The examples' classes are not the model's.
+        """
+        from tl_keras.evaluation.metrics import evaluate_classification
+
+        unknown = [name for name in examples.class_names if name not in self.class_names]
+        if unknown:
+            raise InputError(
+                f"{examples.root} has classes that the model does not know: {', '.join(unknown)}; "
+                f"it knows {', '.join(self.class_names)}"
+            )
+        position = np.array([self.class_names.index(name) for name in examples.class_names])
+        return evaluate_classification(
+            position[examples.labels], self.probabilities(examples.paths), self.class_names
+        )
+
+
+def load(path: str | Path) -> Predictor:
+    """Open an artefact written by ``run.save``.
+
+    Raises:
+        InputError: There is no artefact there, or it is damaged or of a newer format.
+
+    Example:
+        >>> tl.load("saved_models/photos").class_names  # doctest: +SKIP
+        ('ants', 'bees')
+    """
+    return Predictor(path)
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    from tl_keras.artefact.writing import FORMAT
+
+    if not (path / "model.json").is_file() or not (path / "model.keras").is_file():
+        raise InputError(
+            f"{path} holds no trained model (model.json and model.keras); give the folder that "
+            "`tl-keras train` wrote"
+        )
+    try:
+        description = json.loads((path / "model.json").read_text())
+        missing = {"class_names", "image_size", "resize", "format"} - set(description)
+    except (ValueError, TypeError) as problem:
+        raise InputError(f"{path / 'model.json'} is damaged ({problem}); copy it again") from problem
+    if missing:
+        raise InputError(f"{path / 'model.json'} lacks {', '.join(sorted(missing))}; copy it again")
+    if description["format"] > FORMAT:
+        raise InputError(
+            f"{path} was written by a newer tl_keras (format {description['format']}); upgrade"
+        )
+    return description
+
+
+def _as_list(sources: Any) -> list[Any]:
+    if isinstance(sources, str | Path | bytes):
+        return [sources]
+    if isinstance(sources, np.ndarray):
+        return list(sources) if sources.ndim == 4 else [sources]
+    if isinstance(sources, Iterable):
+        return list(sources)
+    raise InputError(f"expected paths, bytes or arrays to predict; got {type(sources).__name__}")
+
+
+def _name(source: Any, position: int) -> str:
+    if isinstance(source, str | Path):
+        return str(source)
+    return f"{'bytes' if isinstance(source, bytes) else 'array'} {position}"

@@ -1,0 +1,129 @@
+"""Write an artefact: everything into a folder beside it, then one rename."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tl_keras
+from tl_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from tl_keras.training.run import Run
+
+FORMAT = 1
+
+
+def check_output(path: Path, overwrite: bool = False) -> None:
+    """Raise before any training if an artefact could not be written to ``path``.
+
+    Raises:
+        InputError: Another run or other files stand there, or the place cannot be written to.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file; give --output a folder")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        what = "another run" if (path / "model.json").exists() else "other files"
+        raise InputError(f"{path} already holds {what}; give another --output, or move it away")
+    parent = path.parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as problem:
+        raise InputError(
+            f"cannot write to {parent} ({problem.strerror}); give an --output that you may write to"
+        ) from problem
+
+
+def write_artefact(
+    run: "Run", path: Path, *, notes: dict[str, Any], overwrite: bool = False
+) -> Path:
+    """Write the artefact of a run; what stood at ``path`` stays as it was if this fails.
+
+    Raises:
+        InputError: As :func:`check_output`.
+    """
+    from tl_keras.builders.classifier import without_augmentation
+    from tl_keras.evaluation.history import write_history_csv
+    from tl_keras.evaluation.report import write_report
+
+    check_output(path, overwrite)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        # Uncompiled: an optimizer of ours would not load where tl_keras is missing.
+        without_augmentation(run.model).save(temporary / "model.keras")
+        description = {**describe(run), **notes}
+        (temporary / "model.json").write_text(json.dumps(description, indent=2, allow_nan=False))
+        write_history_csv(run.history, temporary / "history.csv")
+        write_report(
+            temporary / "report.html",
+            title=path.name,
+            model_info=description,
+            metrics=run.metrics,
+            history=run.history,
+        )
+        temporary.chmod(0o755)
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    except OSError as problem:
+        raise InputError(
+            f"cannot write the artefact to {path} ({problem}); free space there or give another "
+            "--output"
+        ) from problem
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+def describe(run: "Run") -> dict[str, Any]:
+    """The contents of ``model.json``."""
+    import keras
+
+    from tl_keras.backbones.registry import find_backbone
+
+    base = find_backbone(run.model)
+    train = run.train
+    counts = train.counts() if hasattr(train, "counts") else {}
+    return {
+        "format": FORMAT,
+        "task": "classification",
+        "class_names": list(run.class_names),
+        "backbone": base.name,
+        "image_size": run.image_size,
+        "resize": run.resize,
+        "decoder": "pillow",
+        "channels": "RGB, 0..255",
+        "recipe": {
+            "name": run.recipe.name,
+            "reason": run.recipe.reason,
+            "bottom_rate": run.recipe.bottom_rate,
+            "stages": [vars(stage) for stage in run.recipe.stages],
+        },
+        "seed": run.seed,
+        "batch_size": run.batch_size,
+        "best_epoch": run.best,
+        "interrupted": run.interrupted,
+        "metrics": run.metrics,
+        "train_images": len(getattr(train, "labels", train[1] if isinstance(train, tuple) else ())),
+        "train_counts": counts,
+        "train_fingerprint": train.fingerprint() if hasattr(train, "fingerprint") else None,
+        "skipped": [list(item) for item in getattr(train, "skipped", ())],
+        "seconds": round(run.seconds, 1),
+        "parameters": run.model.count_params(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "tl_keras": tl_keras.__version__,
+            "python": sys.version.split()[0],
+            "keras": keras.__version__,
+            "backend": f"{keras.backend.backend()} {version(keras.backend.backend())}",
+            "numpy": version("numpy"),
+            "pillow": version("pillow"),
+        },
+    }

@@ -1,0 +1,13 @@
+"""Callbacks for anyone's ``model.fit``."""
+
+import importlib
+from typing import Any
+
+_PUBLIC = {"StagedUnfreezing": "tl_keras.callbacks.staged_unfreezing"}
+__all__ = [*_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -1,0 +1,80 @@
+"""``tl-keras evaluate``: a trained model on labelled images."""
+
+import argparse
+import time
+
+from tl_keras.cli.options import add_json, messages, percent, print_json
+
+_EXAMPLES = """\
+examples:
+  tl-keras evaluate saved_models/photos held_out/      held_out/ holds a folder per class
+  tl-keras evaluate saved_models/photos photos/ --split test --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.description = (
+        "Measure a trained model on a folder of labelled images: accuracy, balanced accuracy, and "
+        "precision, recall and F1 of every class, each with a 95 % interval."
+    ).replace("%", "%%")
+    parser.epilog = _EXAMPLES
+    parser.add_argument("model", metavar="MODEL", help="the folder that `tl-keras train` wrote")
+    parser.add_argument("data", metavar="DATA", help="a folder per class, named as in training")
+    parser.add_argument(
+        "--split",
+        choices=["train", "val", "test"],
+        help="only this part, where DATA has train/, val/ or test/ folders (default: all)",
+    )
+    parser.add_argument(
+        "--output", metavar="PNG", help="also draw the confusion matrix into this file"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at the first file that cannot be read"
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate and print."""
+    from tl_keras.artefact.predictor import load
+    from tl_keras.data import from_folder
+
+    began = time.perf_counter()
+    with messages(options.json):
+        predictor = load(options.model)
+        examples = from_folder(options.data, strict=options.strict)
+        if options.split:
+            examples = examples.part(options.split)
+        metrics = predictor.evaluate(examples)
+        if options.output:
+            from tl_keras.evaluation.plots import plot_confusion_matrix
+
+            plot_confusion_matrix(metrics, options.output)
+    skipped = [list(item) for item in examples.skipped]
+    if options.json:
+        seconds = round(time.perf_counter() - began, 1)
+        print_json({"metrics": metrics, "skipped": skipped, "seconds": seconds})
+    else:
+        print_metrics(metrics, skipped)
+    return 0
+
+
+def print_metrics(metrics: dict, skipped: list) -> None:
+    """Key figures and the table of classes."""
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        print(f"{name.replace('_', ' '):<20} {percent(metrics[name])}")
+    if "top5_accuracy" in metrics:
+        print(f"{'top-5 accuracy':<20} {percent(metrics['top5_accuracy'])}")
+    width = max(len("class"), *(len(row["name"]) for row in metrics["per_class"]))
+    print(f"\n{'class':<{width}}  images  precision  recall     F1")
+    for row in metrics["per_class"]:
+        figures = (
+            "-" if row[key] is None or row[key]["value"] is None else f"{row[key]['value']:.3f}"
+            for key in ("precision", "recall", "f1")
+        )
+        print("{:<{}}  {:>6}  {:>9}  {:>6}  {:>5}".format(row["name"], width, row["count"], *figures))
+    if skipped:
+        print(f"\n{len(skipped)} files left out:")
+        for path, reason in skipped:
+            print(f"  {path}: {reason}")

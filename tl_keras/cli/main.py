@@ -1,0 +1,77 @@
+"""``tl-keras``: one command per file; errors of the input end with 2, defects of ours with 1."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import tl_keras
+from tl_keras.errors import InputError
+
+# name -> (module, one line of help); a module is imported when its command is used.
+COMMANDS = {
+    "train": ("tl_keras.cli.train", "train a classifier on a folder of images"),
+    "predict": ("tl_keras.cli.predict", "name the class of new images"),
+    "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),
+    "backbones": ("tl_keras.cli.backbones", "list the bases with size, speed and intended use"),
+}
+
+_EPILOG = """\
+start here:
+  tl-keras train                        train on the built-in sample set, nothing downloaded
+  tl-keras train photos/                photos/ holds a folder per class (ants/, bees/, ...)
+  tl-keras predict saved_models/photos new/*.jpg
+  tl-keras evaluate saved_models/photos held_out/
+  tl-keras COMMAND --help               every option, with examples
+
+exit code: 0 done; 2 the input is at fault, the message says how to mend it; 1 a defect of ours
+"""
+
+
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser; only ``command``'s own options are imported and added."""
+    top = argparse.ArgumentParser(
+        prog="tl-keras",
+        description="Transfer learning for images: from a folder to a trained, evaluated model.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"tl-keras {tl_keras.__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    for name, (module, line) in COMMANDS.items():
+        added = commands.add_parser(
+            name, help=line, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == command:
+            importlib.import_module(module).add_arguments(added)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    named = next((word for word in arguments if word in COMMANDS), None)
+    top = parser(named)
+    options = top.parse_args(arguments)
+    if options.command is None:
+        top.print_help()
+        return 0
+    # TensorFlow's start-up chatter would drown what we have to say.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return importlib.import_module(COMMANDS[options.command][0]).run(options)
+    except InputError as problem:
+        print(f"tl-keras: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tl-keras: interrupted; nothing was left half-written", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone: no defect, and nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

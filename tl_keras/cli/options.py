@@ -1,0 +1,72 @@
+"""Options that mean the same in every command, and the two ways of printing."""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object on standard output; everything else goes to standard error",
+    )
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that trains."""
+    parser.add_argument("--output", metavar="DIR", help="where the result goes; must not exist yet")
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME",
+        help="the base network, see `tl-keras backbones` (default: the one shipped with tl_keras)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="imagenet|bundled|none|PATH",
+        help="where the backbone's weights come from (default: bundled for the shipped base, "
+        "imagenet for any other)",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="PX",
+        help="side of the square input (default: the backbone's own)",
+    )
+    parser.add_argument(
+        "--recipe",
+        default="auto",
+        metavar="NAME",
+        help="auto, feature_extraction (head only), fine_tune (head, then everything) or "
+        "progressive (head, then the backbone from the top); default: auto",
+    )
+    parser.add_argument(
+        "--task", default="classify", choices=["classify"], help="what to learn (default: classify)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of split, order and initial weights (default: 0)"
+    )
+
+
+@contextlib.contextmanager
+def messages(as_json: bool) -> Iterator[None]:
+    """Within, plain prints go to standard error if the result is JSON."""
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        yield
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    json.dump(value, sys.stdout, allow_nan=False)
+    print()
+
+
+def percent(figure: dict[str, float]) -> str:
+    """``93.1 % (95 % interval 88.4 to 96.2)``."""
+    return (
+        f"{figure["value"]:.1%} (95% interval {figure['low']:.1%} to {figure['high']:.1%})"
+    ).replace("%", " %")

@@ -1,0 +1,219 @@
+"""``tl-keras train``: from a folder of images to an artefact."""
+
+import argparse
+import shlex
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tl_keras.cli.options import add_json, add_training, messages, percent, print_json
+from tl_keras.errors import InputError
+
+_EXAMPLES = """\
+examples:
+  tl-keras train                                       the built-in sample set, nothing downloaded
+  tl-keras train photos/                               the shipped base, recipe chosen for you
+  tl-keras train photos/ --backbone mobilenet_v2 --recipe progressive --output saved_models/photos
+  tl-keras train photos/ --backbone efficientnet_v2_b0 --weights path/to/weights.h5 --json
+
+DATA holds a folder per class (photos/ants, photos/bees), or train/ with val/ or test/ folders that
+do; a split that the data brings is kept. Ctrl-C ends the training and saves the best model so far.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.description = "Train a classifier on a folder of images and measure it."
+    parser.epilog = _EXAMPLES
+    parser.add_argument("data", metavar="DATA", nargs="?", help="default: the built-in sample set")
+    add_training(parser)
+    parser.add_argument(
+        "--val-fraction",
+        type=float,
+        default=0.2,
+        metavar="F",
+        help="part of the images held out, where DATA brings no split (default: 0.2)",
+    )
+    parser.add_argument(
+        "--resize",
+        default="crop",
+        choices=["crop", "pad", "stretch"],
+        help="how images become square: centre crop, grey-free padding that keeps all of the "
+        "image, or stretching (default: crop)",
+    )
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at the first file that cannot be read"
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read, choose, train, evaluate, save, and say what was done and why."""
+    began = time.perf_counter()
+    with messages(options.json):
+        result, interrupted = _train(options)
+    result["seconds"] = round(time.perf_counter() - began, 1)
+    if options.json:
+        print_json(result)
+    elif not interrupted:
+        print(f"\ndone in {result['seconds']:.0f} s")
+    return 2 if interrupted else 0
+
+
+def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
+    from tl_keras.artefact.writing import check_output
+    from tl_keras.backbones.registry import get_backbone
+    from tl_keras.cli import choices
+    from tl_keras.training.recipes import get_recipe
+
+    # Everything that can be wrong with the request is found before any image is read.
+    sample = options.data is None
+    backbone, weights, why = choices.backbone_and_weights(options.backbone, options.weights)
+    record = get_backbone(backbone)
+    image_size = options.image_size or choices.default_size(record, weights)
+    if image_size < record.minimum_size:
+        raise InputError(
+            f"--image-size {image_size} is below the smallest that {backbone} takes, "
+            f"{record.minimum_size}"
+        )
+    if options.recipe != "auto":
+        get_recipe(options.recipe)
+    if options.batch_size < 1:
+        raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
+    if not 0 < options.val_fraction < 1:
+        raise InputError(f"--val-fraction lies between 0 and 1; got {options.val_fraction}")
+    name = "sample_set" if sample else Path(options.data).resolve().name
+    output = Path(
+        options.output or f"saved_models/{name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
+    )
+    check_output(output)
+
+    from tl_keras.data import from_folder
+
+    if sample:
+        from tl_keras.data import sample_set
+
+        print("No DATA given: the built-in sample set (generated pictures) is used.")
+        examples = from_folder(sample_set() / "images")
+    else:
+        examples = from_folder(options.data, strict=options.strict)
+    train, val, test = choices.parts(examples, options.val_fraction, options.seed)
+    _print_data(examples, train, val, test)
+    print(f"Backbone: {backbone} at {image_size} px, weights {weights}: {why}.")
+
+    model, run = _fit(options, train, val, backbone, weights, image_size)
+    if run.interrupted:
+        metrics = run.evaluate(val)
+    else:
+        metrics = run.metrics
+    run.metrics = metrics
+    notes: dict[str, Any] = {
+        "weights": weights,
+        "data": str(options.data or "built-in sample set"),
+        "command": "tl-keras " + shlex.join(sys.argv[1:]),
+        "evaluated_on": "validation images, which also chose the best epoch",
+        "skipped": [list(item) for item in examples.skipped],
+    }
+    print(f"\nOn {len(val)} held-out images:")
+    print(f"  accuracy            {percent(metrics['accuracy'])}")
+    print(f"  balanced accuracy   {percent(metrics['balanced_accuracy'])}")
+    print(f"  majority class      {metrics['majority_baseline']:.1%}".replace("%", " %"))
+    if test is not None:
+        notes["test_metrics"] = run.evaluate(test)
+        print(f"On the {len(test)} images of the data's own test part, never looked at before:")
+        print(f"  accuracy            {percent(notes['test_metrics']['accuracy'])}")
+        print(f"  balanced accuracy   {percent(notes['test_metrics']['balanced_accuracy'])}")
+    if sample and not run.interrupted and weights != "none":
+        scratch = _random_weights_accuracy(options, train, val, backbone, image_size)
+        notes["random_weights_accuracy"] = scratch
+        gain = metrics["accuracy"]["value"] - scratch
+        print(f"  same head on random weights {scratch:.1%}".replace("%", " %"), end="")
+        print(f": pretraining is worth {gain * 100:+.1f} points here")
+    saved = run.save(output, notes=notes)
+    if run.interrupted:
+        print(f"interrupted: the best model so far was saved to {saved}", file=sys.stderr)
+    print(f"\nSaved to {saved}: model.keras, model.json, history.csv, report.html")
+    print(f"Next: tl-keras predict {saved} IMAGE ...")
+    result = {
+        "metrics": metrics,
+        "artefact": str(saved),
+        "skipped": notes["skipped"],
+        "backbone": backbone,
+        "weights": weights,
+        "image_size": image_size,
+        "recipe": run.recipe.name,
+        "reason": run.recipe.reason,
+        "interrupted": run.interrupted,
+        **{key: notes[key] for key in ("test_metrics", "random_weights_accuracy") if key in notes},
+    }
+    return result, run.interrupted
+
+
+def _fit(
+    options: argparse.Namespace, train: Any, val: Any, backbone: str, weights: str, image_size: int
+) -> tuple[Any, Any]:
+    import keras
+
+    from tl_keras.builders.classifier import build_classifier
+    from tl_keras.cli.choices import recipe_for
+    from tl_keras.training.fit import fit
+
+    keras.utils.set_random_seed(options.seed)
+    model = build_classifier(
+        backbone,
+        len(train.class_names),
+        image_size=image_size,
+        weights=None if weights == "none" else weights,
+    )
+    recipe = recipe_for(options.recipe, train, pretrained=weights != "none")
+    stages = " -> ".join(stage.name for stage in recipe.stages)
+    print(f"Recipe: {recipe.name} ({stages}): {recipe.reason}.")
+    run = fit(
+        model,
+        train,
+        val,
+        recipe=recipe,
+        batch_size=options.batch_size,
+        resize=options.resize,
+        seed=options.seed,
+    )
+    return model, run
+
+
+def _random_weights_accuracy(
+    options: argparse.Namespace, train: Any, val: Any, backbone: str, image_size: int
+) -> float:
+    """Accuracy of the same head, trained the same way, on a backbone that learned nothing."""
+    import keras
+
+    from tl_keras.builders.classifier import build_classifier
+    from tl_keras.training.fit import fit
+
+    print("\nFor comparison, the same head on random backbone weights:", file=sys.stderr)
+    keras.utils.set_random_seed(options.seed)
+    model = build_classifier(
+        backbone, len(train.class_names), image_size=image_size, weights=None
+    )
+    run = fit(
+        model, train, val, recipe="feature_extraction", seed=options.seed,
+        batch_size=options.batch_size, resize=options.resize, verbose=False,
+    )  # fmt: skip
+    return run.metrics["accuracy"]["value"]
+
+
+def _print_data(examples: Any, train: Any, val: Any, test: Any) -> None:
+    parts = f"{len(train)} to train, {len(val)} to validate"
+    if test is not None:
+        parts += f", {len(test)} to test"
+    names = examples.class_names
+    shown = ", ".join(names[:8]) + (f", ... ({len(names)})" if len(names) > 8 else "")
+    print(f"{len(train.class_names)} classes: {shown}. Images: {parts}.")
+    if examples.skipped:
+        print(f"{len(examples.skipped)} files were left out:")
+        for path, reason in examples.skipped[:10]:
+            print(f"  {path}: {reason}")
+        if len(examples.skipped) > 10:
+            print(f"  ... and {len(examples.skipped) - 10} more (all stand in model.json)")

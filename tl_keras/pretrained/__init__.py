@@ -1,0 +1,1 @@
+"""Weights shipped with the package, their manifest and their model card (data, no code)."""

@@ -1,0 +1,86 @@
+"""What ``fit`` takes as data: examples, or a pair of arrays."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tl_keras.errors import InputError
+
+
+class ArrayBatches(keras.utils.PyDataset):
+    """Batches of arrays in an order that depends on (seed, epoch) alone.
+
+    Args:
+        inputs: Array (N, …).
+        targets: Integer labels (N,).
+        batch_size: Rows in a batch; the last may be smaller.
+        shuffle: Whether each epoch has an order of its own.
+        seed: Of the order.
+    """
+
+    def __init__(
+        self, inputs: np.ndarray, targets: np.ndarray, batch_size: int, shuffle: bool, seed: int
+    ):
+        super().__init__()
+        self._inputs, self._targets = inputs, targets
+        self._batch_size, self._shuffle, self._seed = batch_size, shuffle, seed
+        self._epoch = -1
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return -(-len(self._targets) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        return self._inputs[rows], self._targets[rows]
+
+    def on_epoch_end(self) -> None:
+        """Draw the next epoch's order."""
+        self._epoch += 1
+        rows = np.arange(len(self._targets))
+        if self._shuffle:
+            rows = np.random.default_rng((self._seed, self._epoch)).permutation(rows)
+        self._order = rows
+
+
+def batches_of(
+    data: Any,
+    *,
+    batch_size: int,
+    image_size: int,
+    resize: str = "crop",
+    shuffle: bool = False,
+    seed: int = 0,
+    augment: str = "none",
+) -> Any:
+    """Batches of uint8 or float images 0..255, (B, S, S, 3), and int32 labels (B,).
+
+    Args:
+        data: ``tl_keras.data.Examples``, or arrays ``(images, labels)`` of the model's size.
+        batch_size: Images in a batch.
+        image_size: Side of the square images, px.
+        resize: ``"crop"``, ``"pad"`` or ``"stretch"``; arrays are not resized.
+        shuffle: Whether each epoch has an order of its own.
+        seed: Of order and augmentation.
+        augment: Augmentation preset; arrays take ``"none"`` only.
+
+    Raises:
+        InputError: The arrays do not fit each other or the model.
+    """
+    if hasattr(data, "dataset"):
+        return data.dataset(
+            batch_size, image_size, resize=resize, shuffle=shuffle, seed=seed, augment=augment
+        )
+    if not (isinstance(data, tuple | list) and len(data) == 2):
+        raise InputError(
+            f"expected examples (tl_keras.data.from_folder) or a pair (images, labels); "
+            f"got {type(data).__name__}"
+        )
+    images, labels = np.asarray(data[0]), np.asarray(data[1])
+    if images.shape[1:] != (image_size, image_size, 3) or labels.shape != images.shape[:1]:
+        raise InputError(
+            f"arrays must be images (N, {image_size}, {image_size}, 3) and integer labels (N,); "
+            f"got {images.shape} and {labels.shape}"
+        )
+    return ArrayBatches(images, labels.astype("int32"), batch_size, shuffle, seed)

@@ -1,0 +1,87 @@
+"""What a run writes down: one row an epoch, the best weights so far, and when to go on."""
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class Journal:
+    """Rows of history and the best weights of the whole run, over all its stages.
+
+    The best epoch is the one with the lowest validation loss (training loss without validation
+    data): on small validation sets accuracy moves in steps too coarse to choose by.
+
+    Args:
+        model: The model that is trained; its weights at this moment are the first "best".
+        verbose: Whether each epoch prints one line on standard error.
+
+    Example:
+        >>> journal = Journal(model)  # doctest: +SKIP
+        >>> journal.add("head", {"loss": 0.3, "val_loss": 0.4}, 1e-3, model.variables)  # doctest: +SKIP
+    """
+
+    def __init__(self, model: keras.Model, verbose: bool = True):
+        self.rows: list[dict[str, Any]] = []
+        self.best: dict[str, Any] | None = None
+        self._verbose = verbose
+        self._variables = list(model.variables)
+        self._values = {id(v): v.numpy() for v in self._variables}
+        self._clock = time.perf_counter()
+
+    def start_epoch(self) -> None:
+        """Start the clock of an epoch."""
+        self._clock = time.perf_counter()
+
+    def add(
+        self,
+        stage: str,
+        logs: Mapping[str, float],
+        learning_rate: float,
+        changed: Iterable[keras.Variable],
+    ) -> bool:
+        """Write an epoch down; keep ``changed`` variables' values where it is the best so far.
+
+        Returns:
+            Whether this epoch is the best of the run.
+        """
+        row = {
+            "epoch": len(self.rows) + 1,
+            "stage": stage,
+            **{name: float(value) for name, value in logs.items()},
+            "learning_rate": float(learning_rate),
+            "seconds": round(time.perf_counter() - self._clock, 3),
+        }
+        self.rows.append(row)
+        score = row.get("val_loss", row["loss"])
+        better = np.isfinite(score) and (
+            self.best is None or score < self.best.get("val_loss", self.best["loss"])
+        )
+        if better:
+            self.best = row
+            self._values.update((id(v), v.numpy()) for v in changed)
+        if self._verbose:
+            self._print(row, better)
+        return bool(better)
+
+    def restore_best(self) -> None:
+        """Put the weights of the best epoch back into the model."""
+        for variable in self._variables:
+            variable.assign(self._values[id(variable)])
+
+    @staticmethod
+    def _print(row: Mapping[str, Any], better: bool) -> None:
+        figures = "  ".join(
+            f"{name} {row[name]:.4f}"
+            for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+            if name in row
+        )
+        mark = "  best so far" if better else ""
+        print(
+            f"  epoch {row['epoch']:>3}  [{row['stage']}]  {figures}  {row['seconds']:.1f} s{mark}",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,0 +1,167 @@
+"""Training is a list of stages: a recipe is data, and the three known ones are three lists."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tl_keras.errors import InputError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a run: what trains, how long and how fast.
+
+    Attributes:
+        name: Shown in the log, the history and the curves.
+        epochs: At most so many epochs.
+        unfreeze: What of the backbone trains: 0 nothing, an int the last so many stages of the
+            stage map, a float the last fraction of them, ``"all"``.
+        learning_rate: Peak rate of the head; cosine decay to 1 % of it over the stage's epochs.
+        warmup: Fraction of the stage's steps over which the rate rises linearly from zero.
+        patience: Epochs without improvement before the stage ends; counted anew in each stage.
+        augment: Augmentation preset of the training images: ``"none"`` or ``"light"``.
+
+    A stage that trains nothing of the backbone and augments nothing runs on cached features.
+
+    Example:
+        >>> Stage("head", epochs=5).unfreeze
+        0
+    """
+
+    name: str
+    epochs: int
+    unfreeze: int | float | str = 0
+    learning_rate: float = 1e-3
+    warmup: float = 0.1
+    patience: int = 5
+    augment: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.patience < 1:
+            raise InputError(f"stage {self.name!r}: epochs and patience are 1 or more")
+        if not self.learning_rate > 0:
+            raise InputError(f"stage {self.name!r}: learning_rate is above 0")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"stage {self.name!r}: warmup is a fraction in [0, 1)")
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the whole backbone stands still in this stage."""
+        return self.unfreeze in (0, 0.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named list of stages, with the reason it was chosen.
+
+    Attributes:
+        name: As on the command line; ``"custom"`` for a list of one's own.
+        stages: In order.
+        reason: Why this recipe, in one sentence.
+        bottom_rate: Rate of the lowest backbone stage as a fraction of the head's; the stages
+            between are spaced geometrically (Howard & Ruder 2018, arXiv:1801.06146).
+
+    Example:
+        >>> get_recipe("fine_tune").name
+        'fine_tune'
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    reason: str = "asked for"
+    bottom_rate: float = 0.1
+
+
+# The head's own stage: epochs on cached features cost a tenth of a second, so it may have many.
+_HEAD = Stage("head", epochs=60, learning_rate=2e-3, patience=10)
+
+RECIPES = {
+    "feature_extraction": Recipe("feature_extraction", (_HEAD,)),
+    # Keras' transfer-learning guide: head first, then everything at a rate far below.
+    "fine_tune": Recipe(
+        "fine_tune",
+        (
+            _HEAD,
+            Stage("all", epochs=12, unfreeze="all", learning_rate=3e-4, augment="light"),
+        ),
+    ),
+    # Gradual unfreezing from the top (Howard & Ruder 2018).
+    "progressive": Recipe(
+        "progressive",
+        (
+            _HEAD,
+            Stage("top", epochs=5, unfreeze=1, learning_rate=5e-4, augment="light"),
+            Stage("upper half", epochs=5, unfreeze=0.5, learning_rate=3e-4, augment="light"),
+            Stage("all", epochs=6, unfreeze="all", learning_rate=2e-4, augment="light"),
+        ),
+    ),
+}
+
+
+def get_recipe(recipe: "str | Recipe | Sequence[Stage]") -> Recipe:
+    """Return a recipe from its name, itself, or a list of stages of your own.
+
+    Raises:
+        InputError: No recipe has this name, or the list is empty.
+
+    Example:
+        >>> [stage.name for stage in get_recipe("progressive").stages]
+        ['head', 'top', 'upper half', 'all']
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if isinstance(recipe, str):
+        if recipe in RECIPES:
+            return RECIPES[recipe]
+        near = difflib.get_close_matches(recipe, [*RECIPES, "auto"], n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"no recipe {recipe!r}; {hint}there are auto, {', '.join(RECIPES)}")
+    stages = tuple(recipe)
+    if not stages or not all(isinstance(stage, Stage) for stage in stages):
+        raise InputError("a recipe of your own is a list of tl_keras.Stage, one or more")
+    return Recipe("custom", stages)
+
+
+def choose_recipe(counts: Sequence[int], pretrained: bool, accelerated: bool = False) -> Recipe:
+    """Pick a recipe from the size of the data (the rules that seeded this project).
+
+    Few images per class: the features as they are, since fine-tuning would learn the images by
+    heart.  More: the head first, then the backbone from the top, at small rates.  Plenty:
+    everything at once, below the head's rate.
+
+    Args:
+        counts: Training images of each class.
+        pretrained: Whether the backbone starts from learned weights.
+        accelerated: Whether a GPU or TPU is at hand; without one, the backbone is trained only
+            where that takes minutes.
+
+    Returns:
+        The recipe, its ``reason`` in one sentence.
+
+    Example:
+        >>> choose_recipe([12, 9], pretrained=True).name
+        'feature_extraction'
+    """
+    total, smallest = sum(counts), min(counts)
+    if not pretrained:
+        choice, why = "fine_tune", "the backbone starts from random weights, so all of it must train"
+    elif smallest < 20:
+        choice, why = (
+            "feature_extraction",
+            f"the smallest class has {smallest} images, under 20: too few to train a backbone on",
+        )
+    elif total > 2_000 and not accelerated:
+        choice, why = (
+            "feature_extraction",
+            f"{total} images and no GPU: training the backbone would take long; "
+            "ask for --recipe progressive to do it all the same",
+        )
+    elif total <= 20_000:
+        choice, why = (
+            "progressive",
+            f"{total} images, {smallest} or more a class: head first, then the backbone from the "
+            "top at small rates",
+        )
+    else:
+        choice, why = "fine_tune", f"{total} images are enough to train every layer at once"
+    return replace(RECIPES[choice], reason=why)
