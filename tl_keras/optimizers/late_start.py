@@ -3,7 +3,8 @@
 An Adam-like optimizer divides its moments by ``1 - beta**step``.  A variable that is unfrozen at
 step 1,000 has empty moments but a correction of nearly 1, so its first steps come out three to
 four times too large.  Counting steps from the variable's own birth gives the steps of a fresh
-optimizer (Kingma & Ba 2015, section 3, for the correction itself).
+optimizer (Kingma & Ba 2015, section 3, for the correction itself).  Nadam keeps one product of momenta
+for all variables, so its late variables come close to fresh ones, not equal.
 """
 
 from collections.abc import Iterable
@@ -33,7 +34,7 @@ class LateStart:
         self._outer = optimizer
         # Reached by name: an inner optimizer is what holds the slots and the update rule.
         self._inner = getattr(optimizer, "inner_optimizer", optimizer)
-        # Plain tuples of ids: variables kept as attributes of an optimizer would become its state.
+        # By index: TensorFlow hands its own variables to the update, not Keras'.
         self._births: dict[int, int] = {}
         self._active: tuple[keras.Variable, ...] = ()
         variables = list(variables)
@@ -49,7 +50,7 @@ class LateStart:
         """Count the steps of these variables from ``step`` (default: the current iteration)."""
         step = int(self._inner.iterations.numpy()) if step is None else step
         for variable in variables:
-            self._births[id(variable)] = step
+            self._births[self._inner._get_variable_index(variable)] = step
 
     def activate(self, variables: Iterable[keras.Variable]) -> None:
         """Say which variables train from now on (needed by the JAX backend)."""
@@ -60,8 +61,8 @@ class LateStart:
         for name in ("update_step", "stateless_apply"):
             self._inner.__dict__.pop(name, None)
 
-    def _late_update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any):
-        birth = self._births.get(id(variable), 0)
+    def _late_update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        birth = self._births.get(self._inner._get_variable_index(variable), 0)
         if not birth:
             return self._update_step(gradient, variable, learning_rate)
         counter = self._inner._iterations
