@@ -1,0 +1,35 @@
+"""Metrics with intervals, pictures of them, the history table and the HTML report.
+
+The names below are imported on first use.
+
+Example:
+    >>> from tl_keras.evaluation import evaluate_classification
+    >>> evaluate_classification([0, 1], [[0.9, 0.1], [0.2, 0.8]], ["ant", "bee"])["examples"]
+    2
+"""
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "evaluate_classification": "metrics",
+    "plot_confusion_matrix": "plots",
+    "plot_learning_curves": "plots",
+    "wilson_interval": "intervals",
+    "write_history_csv": "history",
+    "write_report": "report",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tl_keras.evaluation' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"tl_keras.evaluation.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
