@@ -1,8 +1,9 @@
 """One decoder: from a file, bytes or an array to the RGB pixels that a person would see.
 
 * The content decides, never the extension: a GIF named ``.jpg`` is read as the GIF it is.
-* EXIF orientation is applied.  Grey, palette and CMYK (Adobe's inverted CMYK too) become RGB by
-  Pillow's plain conversion; embedded colour profiles are not applied.
+* EXIF orientation is applied.  Grey, palette and CMYK become RGB by Pillow's plain conversion;
+  embedded colour profiles are not applied.  A CMYK JPEG is taken to be inverted, as Adobe's
+  programs write it, with or without their marker.
 * Transparency is composited on white, the paper most pictures are looked at on.
 * 16-bit grey (PNG, TIFF, PGM) is scaled by the full range of its type, 65535 -> 255, so that equal
   values stay equal from file to file.  32-bit integers and floats have no agreed range: refused.

@@ -1,7 +1,7 @@
 """From a list of files to the table: check each, find copies, settle contradictions."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +68,7 @@ def assemble(
     files: Sequence[Listed],
     *,
     root: str = "",
+    classes: Iterable[str] = (),
     skipped: Sequence[Skipped] = (),
     strict: bool = False,
     progress: bool = True,
@@ -81,6 +82,7 @@ def assemble(
     Args:
         files: what was found.
         root: where, for messages.
+        classes: names that must have images, beyond those of the files.
         skipped: what was left out already.
         strict: stop at files that would be left out.
         progress: show a bar on standard error when it takes long.
@@ -97,7 +99,7 @@ def assemble(
         ...
         tl_keras.errors.InputError: one class only (ants); give two or more
     """
-    class_names = tuple(sorted({file.label for file in files}, key=natural_key))
+    class_names = tuple(sorted({*classes, *(file.label for file in files)}, key=natural_key))
     if len(class_names) < 2:
         raise InputError(f"one class only ({', '.join(class_names)}); give two or more")
     left_out = list(skipped)

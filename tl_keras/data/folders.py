@@ -73,14 +73,21 @@ def from_folder(
         classes = {None: _class_folders(root, given, skipped)}
     names = {name for folders in classes.values() for name in folders}
     if len(names) == 1:
-        raise InputError(f"{given} holds one class only ({names.pop()}); {_LAYOUT}")
+        raise InputError(f"{given} holds one class only ({min(names)}); {_LAYOUT}")
     for part, folders in classes.items():
         for name in sorted(folders, key=natural_key):
             for folder in folders[name]:
                 files += [Listed(file, name, part) for file in _walk(folder, root, skipped)]
     if not files:
         raise InputError(f"{given} holds class folders but no files; put the images into them")
-    return assemble(files, root=str(root), skipped=skipped, strict=strict, progress=progress)
+    return assemble(
+        files,
+        root=str(root),
+        classes=names,
+        skipped=skipped,
+        strict=strict,
+        progress=progress,
+    )
 
 
 def _entries(folder: Path) -> list[Path]:

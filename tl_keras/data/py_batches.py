@@ -31,9 +31,9 @@ class ImageBatches(keras.utils.PyDataset):
         self.loader, self.epoch_order = loader, order
         self._pool = ThreadPoolExecutor(workers())
         self._ahead: tuple[tuple[int, int], list[Future]] | None = None
+        self._finished = False
 
-    @property
-    def num_batches(self) -> int:
+    def __len__(self) -> int:
         """Number of batches of an epoch."""
         return len(self.epoch_order)
 
@@ -54,12 +54,13 @@ class ImageBatches(keras.utils.PyDataset):
         Raises:
             UnreadableImageError: a file has vanished or changed since it was scanned.
         """
+        self._finished = number == len(self) - 1
         epoch = self.epoch_order.epoch
         ahead, self._ahead = self._ahead, None
         futures = ahead[1] if ahead and ahead[0] == (epoch, number) else None
         if futures is None:
             futures = self._submit(epoch, number)
-        if number + 1 < self.num_batches:
+        if number + 1 < len(self):
             self._ahead = ((epoch, number + 1), self._submit(epoch, number + 1))
         images = np.stack([future.result() for future in futures])
         labels = self.loader.examples.labels[self.epoch_order.batch(epoch, number)]
@@ -69,10 +70,16 @@ class ImageBatches(keras.utils.PyDataset):
 
     def __iter__(self) -> Iterator[tuple[Any, np.ndarray]]:
         """A whole epoch; the next one follows."""
-        for number in range(self.num_batches):
+        for number in range(len(self)):
             yield self[number]
         self.on_epoch_end()
 
     def on_epoch_end(self) -> None:
-        """Counts the epoch; Keras calls this."""
-        self.epoch_order.start()
+        """Counts the epoch.
+
+        Keras calls this also after a glance at the first batches, and on some backends twice, so
+        an epoch counts once its last batch has been handed out.
+        """
+        if self._finished:
+            self.epoch_order.start()
+        self._finished = False
