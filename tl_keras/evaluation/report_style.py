@@ -66,7 +66,7 @@ th:first-child, .left th, .left td {
 thead th { color: var(--muted); font-weight: 500; }
 tbody th { font-weight: 600; }
 td small { display: block; white-space: nowrap; }
-picture img { display: block; max-width: 100%; min-width: 34rem; height: auto; margin: 0 auto; }
+picture img { display: block; max-width: 100%; min-width: 30rem; height: auto; margin: 0 auto; }
 
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .8rem; }
 figure { margin: 0; }
