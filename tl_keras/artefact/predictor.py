@@ -87,7 +87,7 @@ class Predictor:
 
     def probabilities(self, sources: Sequence[Any]) -> np.ndarray:
         """Probabilities, float64 (N, classes), of sources as in :meth:`predict`."""
-        from tl_keras.data.resizing import load_image
+        from tl_keras.data.decoding import load_image
         from tl_keras.training.run import probabilities_of
 
         outputs = []

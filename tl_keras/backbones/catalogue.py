@@ -134,7 +134,6 @@ def _mobilenet() -> Iterator[Backbone]:
             family="MobileNetV2",
             arguments={"alpha": alpha},
             block_patterns=(r"^block_\d+", r"^expanded_conv", r"Conv_?1"),
-            weights=("imagenet", "bundled") if alpha == 0.35 else ("imagenet",),
             use="edge devices and first experiments on a CPU",
             **shared,
         )  # fmt: skip
@@ -147,6 +146,7 @@ def _mobilenet() -> Iterator[Backbone]:
             family="MobileNetV3",
             arguments={"alpha": alpha, "include_preprocessing": False},
             block_patterns=(r"^expanded_conv(?:_\d+)?(?=_)", r"^conv_1", r"^conv(?=_bn|$)"),
+            weights=("imagenet", "bundled") if (size, alpha) == ("Small", 1.0) else ("imagenet",),
             use="edge devices, the least latency for its accuracy",
             **shared,
         )  # fmt: skip

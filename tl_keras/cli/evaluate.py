@@ -4,6 +4,7 @@ import argparse
 import time
 
 from tl_keras.cli.options import add_json, messages, percent, print_json
+from tl_keras.cli.startup import start_keras
 
 _EXAMPLES = """\
 examples:
@@ -42,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
     began = time.perf_counter()
     with messages(options.json):
+        start_keras()
         predictor = load(options.model)
         examples = from_folder(options.data, strict=options.strict)
         if options.split:

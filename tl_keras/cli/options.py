@@ -67,6 +67,5 @@ def print_json(value: Any) -> None:
 
 def percent(figure: dict[str, float]) -> str:
     """``93.1 % (95 % interval 88.4 to 96.2)``."""
-    return (
-        f"{figure["value"]:.1%} (95% interval {figure['low']:.1%} to {figure['high']:.1%})"
-    ).replace("%", " %")
+    value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
+    return f"{value:.1f} % (95 % interval {low:.1f} to {high:.1f})"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tl_keras.cli.options import add_json, messages, print_json
+from tl_keras.cli.startup import start_keras
 from tl_keras.errors import InputError
 
 _EXAMPLES = """\
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--top is 1 or more; got {options.top}")
     paths = _files(options.images)
     with messages(options.json):
+        start_keras()
         predictor = load(options.model)
         predictions, skipped = [], []
         for path in paths:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.cli.options import add_json, add_training, messages, percent, print_json
+from tl_keras.cli.startup import start_keras
 from tl_keras.errors import InputError
 
 _EXAMPLES = """\
@@ -40,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resize",
         default="crop",
         choices=["crop", "pad", "stretch"],
-        help="how images become square: centre crop, grey-free padding that keeps all of the "
-        "image, or stretching (default: crop)",
+        help="how images become square: centre crop, padding that keeps all of the image, or "
+        "stretching (default: crop)",
     )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
     parser.add_argument(
@@ -90,6 +91,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
         options.output or f"saved_models/{name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
     )
     check_output(output)
+    device = start_keras()
 
     from tl_keras.data import from_folder
 
@@ -102,6 +104,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
         examples = from_folder(options.data, strict=options.strict)
     train, val, test = choices.parts(examples, options.val_fraction, options.seed)
     _print_data(examples, train, val, test)
+    print(f"Device: {device}.")
     print(f"Backbone: {backbone} at {image_size} px, weights {weights}: {why}.")
 
     model, run = _fit(options, train, val, backbone, weights, image_size)

@@ -161,7 +161,8 @@ def _loss(model: keras.Model) -> keras.losses.Loss:
     return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
 
 
-def _optimizer(rates: Any = ()) -> keras.optimizers.Optimizer:
+def adamw(rates: Any = ()) -> keras.optimizers.Optimizer:
+    """AdamW with weight decay 0.01, spared to biases and norms; ``rates`` as in ``layer_wise``."""
     optimizer = layer_wise(keras.optimizers.AdamW(1e-3, weight_decay=0.01), rates)
     # Substrings of variable names: biases, and the scale and shift of every norm layer.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -178,7 +179,7 @@ def _fit_head(
         for name, data in (("training images", train), ("validation images", val))
     ]
     head = head_model(model)
-    head.compile(optimizer=_optimizer(), loss=_loss(model), metrics=["accuracy"])
+    head.compile(optimizer=adamw(), loss=_loss(model), metrics=["accuracy"])
     batches = ArrayBatches(*arrays[0], _HEAD_BATCH, shuffle=True, seed=shape["seed"])
     clock = StageClock([stage], len(batches), journal)
     head.fit(
@@ -204,7 +205,7 @@ def _fit_stages(
     batches = batches_of(train, shuffle=True, augment=augmentations.pop(), **shape)
     held_out = None if val is None else batches_of(val, **shape)
     model.compile(
-        optimizer=_optimizer(_backbone_rates(model, recipe.bottom_rate)),
+        optimizer=adamw(_backbone_rates(model, recipe.bottom_rate)),
         loss=_loss(model),
         metrics=["accuracy"],
     )

@@ -1,0 +1,193 @@
+"""The command line, as a user calls it: results, exit codes, and one clear line for bad input."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tl_keras.cli.main import COMMANDS, main
+
+FAST = ["--image-size", "64", "--recipe", "feature_extraction", "--weights", "none"]
+BASE = ["--backbone", "mobilenet_v2_035"]
+
+
+@pytest.fixture(scope="module")
+def trained(photos, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "photos"
+    assert main(["train", str(photos), *BASE, *FAST, "--output", str(folder)]) == 0
+    return folder
+
+
+def _last_line(capsys):
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_train_prints_one_json_object(photos, tmp_path, capfd):
+    output = tmp_path / "run"
+    assert main(["train", str(photos), *BASE, *FAST, "--output", str(output), "--json"]) == 0
+    captured = capfd.readouterr()
+    said = json.loads(captured.out)
+    assert {"metrics", "artefact", "seconds", "skipped"} <= set(said)
+    assert said["artefact"] == str(output) and (output / "model.keras").exists()
+    assert "epoch" in captured.err and "Recipe" in captured.err
+
+
+def test_predict_names_the_classes(trained, photos, capsys):
+    files = [str(photos / "rings" / "00.png"), str(photos / "stripes" / "01.png")]
+    assert main(["predict", str(trained), *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == files
+    assert all(line.split()[1] in ("rings", "stripes") for line in lines)
+
+
+def test_predict_json_goes_on_past_a_bad_file(trained, photos, tmp_path, capsys):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no image")
+    good = str(photos / "rings" / "00.png")
+    assert main(["predict", str(trained), str(bad), good, "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert [item["source"] for item in said["predictions"]] == [good]
+    assert said["skipped"][0]["path"] == str(bad)
+
+
+def test_evaluate_prints_intervals_and_draws(trained, photos, tmp_path, capsys):
+    picture = tmp_path / "confusion.png"
+    assert main(["evaluate", str(trained), str(photos), "--output", str(picture)]) == 0
+    out = capsys.readouterr().out
+    assert "95 % interval" in out and "rings" in out
+    assert Image.open(picture).size[0] > 200
+
+
+def test_backbones_lists_and_filters(capsys):
+    assert main(["backbones", "--max-parameters", "1e6", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["backbones"]
+    assert rows and all(row["parameters"] <= 1e6 for row in rows)
+    assert main(["backbones"]) == 0
+    assert "efficientnet_v2_b0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help_teaches(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"] if command else ["--help"])
+    assert end.value.code == 0
+    assert "tl-keras" in capsys.readouterr().out
+
+
+def _folder(root, **classes):
+    for name, count in classes.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = np.full((40, 40, 3), 10 * number + len(name), "uint8")
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    return root
+
+
+BAD = {
+    "missing path": (lambda root: root / "nowhere", [], "nowhere"),
+    "empty folder": (lambda root: root, [], "folder per class"),
+    "one class": (lambda root: _folder(root / "d", ants=3), [], "class"),
+    "single image": (lambda root: _folder(root / "d", ants=3, bees=1), [], "bees"),
+    "unknown backbone": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--backbone", "mobilnet_v2"],
+        "mobilenet_v2",
+    ),
+    "too small": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--image-size", "8", "--backbone", "mobilenet_v2"],
+        "smallest",
+    ),
+    "unknown recipe": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--recipe", "fine_tunes"],
+        "fine_tune",
+    ),
+    "weights path": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--weights", "no/such.h5"],
+        "no/such.h5",
+    ),
+    "no bundled weights": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--backbone", "vgg16", "--weights", "bundled"],
+        "vgg16",
+    ),
+    "strict": (
+        lambda root: (
+            _folder(root / "d", ants=3, bees=3),
+            (root / "d" / "ants" / "x.jpg").write_bytes(b""),
+        )[0],
+        ["--strict"],
+        "x.jpg",
+    ),
+    "output not writable": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--output", "/proc/nothing/here"],
+        "--output",
+    ),
+    "fraction": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--val-fraction", "1.5"],
+        "--val-fraction",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(case, tmp_path, capsys, monkeypatch):
+    make, options, said = BAD[case]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    assert main(["train", str(make(tmp_path / "data")), *options]) == 2
+    line = _last_line(capsys)
+    assert line.startswith("tl-keras: ") and said in line
+    assert not (tmp_path / "saved_models").exists() or not any((tmp_path / "saved_models").iterdir())
+
+
+def test_an_output_with_another_run_is_left_alone(trained, photos, capsys):
+    before = {path.name: path.stat().st_mtime_ns for path in trained.iterdir()}
+    assert main(["train", str(photos), "--output", str(trained)]) == 2
+    assert "another run" in _last_line(capsys)
+    assert before == {path.name: path.stat().st_mtime_ns for path in trained.iterdir()}
+
+
+def test_classes_that_the_model_does_not_know(trained, tmp_path, capsys):
+    assert main(["evaluate", str(trained), str(_folder(tmp_path, ants=2, rings=2))]) == 2
+    assert "ants" in _last_line(capsys)
+
+
+def test_control_c_saves_the_best_model_so_far(photos, tmp_path):
+    """A real process, a real SIGINT in the middle of training."""
+    output = tmp_path / "run"
+    command = [
+        sys.executable, "-m", "tl_keras.cli.main", "train", str(photos), "--output", str(output),
+        *BASE, *FAST[:2], "--weights", "none", "--recipe", "fine_tune",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if "[head]" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, rest = process.communicate(timeout=120)
+    assert process.returncode == 2, "".join(seen) + rest
+    assert "interrupted: the best model so far was saved" in rest
+    assert json.loads((output / "model.json").read_text())["interrupted"] is True
+
+
+
+
+def test_import_stays_light():
+    """No framework is imported before it is used (the times are in benchmarks/start_up.py)."""
+    code = (
+        "import sys, tl_keras, tl_keras.cli.main\n"
+        "heavy = {'keras', 'tensorflow', 'numpy', 'PIL', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

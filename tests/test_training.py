@@ -1,0 +1,203 @@
+"""fit: recipes, cached features, staged unfreezing in one fit, best weights, interrupts."""
+
+import keras
+import numpy as np
+import pytest
+
+import tl_keras as tl
+from tl_keras.backbones.registry import find_backbone
+from tl_keras.builders.classifier import features_model
+from tl_keras.errors import InputError
+from tl_keras.training.fit import adamw
+from tl_keras.training.inputs import ArrayBatches, batches_of
+from tl_keras.training.journal import Journal
+from tl_keras.training.recipes import RECIPES, Recipe, Stage, choose_recipe, get_recipe
+from tl_keras.training.schedule import stage_rate
+from tl_keras.training.stage_callbacks import StageClock
+
+BASE = "mobilenet_v3_small"
+
+
+@pytest.fixture(scope="module")
+def parts(photos):
+    return tl.data.from_folder(photos, progress=False).split(0.3, seed=0)
+
+
+def _model(weights="bundled", size=64, backbone=BASE, **options):
+    keras.utils.set_random_seed(0)
+    return tl.build_classifier(backbone, 2, image_size=size, weights=weights, **options)
+
+
+def _values(variables):
+    return [v.numpy().copy() for v in variables]
+
+
+def test_recipes_by_name_list_and_spelling():
+    assert get_recipe("fine_tune").stages[0].frozen
+    assert get_recipe([Stage("x", 1)]).name == "custom"
+    with pytest.raises(InputError, match="did you mean 'progressive'"):
+        get_recipe("progresive")
+    with pytest.raises(InputError, match="one or more"):
+        get_recipe([])
+    with pytest.raises(InputError, match="epochs"):
+        Stage("x", 0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "pretrained", "accelerated", "expected"),
+    [
+        ([10, 500], True, False, "feature_extraction"),
+        ([200, 200], True, False, "progressive"),
+        ([5000, 5000], True, False, "feature_extraction"),
+        ([5000, 5000], True, True, "progressive"),
+        ([50_000, 50_000], True, True, "fine_tune"),
+        ([10, 10], False, False, "fine_tune"),
+    ],
+)
+def test_auto_recipe_follows_the_rules_and_says_why(counts, pretrained, accelerated, expected):
+    recipe = choose_recipe(counts, pretrained, accelerated)
+    assert recipe.name == expected
+    assert recipe.stages == RECIPES[expected].stages
+    assert len(recipe.reason) > 20
+
+
+def test_rate_warms_up_then_falls_to_a_hundredth():
+    rates = [stage_rate(1.0, p, 0.1) for p in np.linspace(0, 1, 101)]
+    assert np.argmax(rates) == 10 and max(rates) == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(0.01)
+    assert all(b <= a for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_array_order_is_a_function_of_seed_and_epoch():
+    def orders(seed):
+        batches = ArrayBatches(np.arange(40)[:, None], np.arange(40), 16, True, seed)
+        out = []
+        for _ in range(2):
+            out.append(np.concatenate([batches[i][1] for i in range(len(batches))]))
+            batches.on_epoch_end()
+        return out
+
+    first, again, other = orders(3), orders(3), orders(4)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], other[0])
+    assert sorted(first[0]) == list(range(40))
+
+
+def test_cached_features_train_as_end_to_end_does(parts):
+    """The head learns the same from cached features as from the images themselves."""
+    # Unbalanced, and on learned features: gradients well above rounding, which Adam would enlarge.
+    train = parts[0].subset(range(20))
+    stage = Stage("head", epochs=3, learning_rate=1e-2)
+    cached, whole = (_model(dropout=0) for _ in range(2))
+    for variable, other in zip(whole.variables, cached.variables, strict=True):
+        variable.assign(other)
+    tl.fit(cached, train, recipe=Recipe("head", (stage,)), seed=5, verbose=False)
+    images, labels = (
+        np.concatenate([np.asarray(x) for x in column])
+        for column in zip(*batches_of(train, batch_size=8, image_size=64), strict=True)
+    )
+    batches = ArrayBatches(images, labels, 32, shuffle=True, seed=5)
+    whole.compile(adamw(), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    clock = StageClock([stage], len(batches), Journal(whole, verbose=False))
+    whole.fit(batches, epochs=3, shuffle=False, verbose=0, callbacks=[clock])
+    for one, other in zip(cached.variables, whole.variables, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-3, atol=1e-4)
+    kernel = whole.get_layer("predictions").kernel.numpy()
+    keras.utils.set_random_seed(0)
+    moved = np.abs(kernel - _model(dropout=0).get_layer("predictions").kernel.numpy()).max()
+    assert moved > 0.01
+
+
+@pytest.mark.parametrize("recipe", ["feature_extraction", "progressive"])
+def test_recipes_learn_and_restore_the_best(parts, recipe):
+    train, val = parts
+    short = [
+        Stage(s.name, min(s.epochs, 2 if not s.frozen else 15), s.unfreeze, 2e-3, patience=5)
+        for s in RECIPES[recipe].stages
+    ]
+    run = tl.fit(_model(), train, val, recipe=short, batch_size=14, verbose=False)
+    assert run.metrics["accuracy"]["value"] >= 0.75
+    losses = [row["val_loss"] for row in run.history]
+    assert run.best["val_loss"] == min(losses)
+    assert run.metrics["log_loss"]["value"] == pytest.approx(min(losses), rel=2e-2, abs=1e-3)
+
+
+def test_feature_extraction_leaves_the_backbone_bit_identical(parts):
+    model = _model()
+    base = find_backbone(model)
+    before = _values(base.variables)
+    tl.fit(model, *parts, recipe=[Stage("head", 3)], verbose=False)
+    for old, variable in zip(before, base.variables, strict=True):
+        np.testing.assert_array_equal(old, variable.numpy())
+
+
+def test_staged_unfreezing_in_a_plain_fit(parts):
+    """In the user's own compile and fit: what is frozen stands still, what is unfrozen moves."""
+    train, _ = parts
+    model = _model(backbone="mobilenet_v2_035", weights=None)
+    base = find_backbone(model)
+    stages = tl.stage_map(base).stages
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.before = {v.path: v.numpy().copy() for v in base.variables}
+
+        def on_epoch_end(self, epoch, logs=None):
+            moved = {
+                v.path for v in base.variables if not np.array_equal(self.before[v.path], v.numpy())
+            }
+            seen.append((moved, int(self.model.optimizer.iterations)))
+
+    model.compile("adam", "sparse_categorical_crossentropy")
+    staged = tl.callbacks.StagedUnfreezing({0: 0, 1: 1, 2: "all"})
+    data = train.dataset(batch_size=14, image_size=64, shuffle=True)
+    model.fit(data, epochs=3, verbose=0, callbacks=[Watch(), staged])
+    top = {v.path for layer in stages[-1].layers for v in layer.trainable_variables}
+    everything = {
+        v.path
+        for stage in stages
+        for layer in stage.layers
+        if not isinstance(layer, keras.layers.BatchNormalization)
+        for v in layer.trainable_variables
+    }
+    assert seen[0][0] == set()
+    assert seen[1][0] == top and top
+    assert seen[2][0] == everything > top
+    assert [steps for _, steps in seen] == [2, 4, 6]  # one optimizer, counting on
+
+
+def test_interrupt_keeps_the_best_so_far(parts, capsys):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    recipe = [Stage("head", 5, learning_rate=1e-2), Stage("all", 3, unfreeze="all")]
+    run = tl.fit(_model(), *parts, recipe=recipe, callbacks=[Stop()], batch_size=14)
+    assert run.interrupted
+    assert {row["stage"] for row in run.history} == {"head", "all"}
+    assert run.metrics["log_loss"]["value"] == pytest.approx(run.best["val_loss"], rel=2e-2, abs=1e-3)
+    assert "best weights so far" in capsys.readouterr().err
+
+
+def test_arrays_in_place_of_examples():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (24, 64, 64, 3), "uint8")
+    labels = np.arange(24) % 2
+    images[labels == 1, ::4] = 0
+    run = tl.fit(_model(), (images, labels), (images, labels), recipe=[Stage("head", 2)])
+    assert run.class_names == ("0", "1")
+    with pytest.raises(InputError, match="64, 64, 3"):
+        tl.fit(_model(), (images[:, :32], labels))
+
+
+def test_wrong_number_of_classes_is_said(parts):
+    model = tl.build_classifier(BASE, 3, image_size=64, weights=None)
+    with pytest.raises(InputError, match="num_classes=2"):
+        tl.fit(model, *parts)
+
+
+def test_features_model_shares_the_backbone(parts):
+    model = _model()
+    assert find_backbone(features_model(model)) is find_backbone(model)
