@@ -4,6 +4,7 @@ import operator
 
 import keras
 
+from tl_keras.backbones.bundled import bundled_backbones
 from tl_keras.backbones.construction import construct
 from tl_keras.backbones.record import Backbone
 from tl_keras.backbones.registry import get_backbone
@@ -18,7 +19,8 @@ def build_backbone(
 
     Args:
         name: A name of ``list_backbones``.
-        image_size: Side of the square image, px; by default the size of the published weights.
+        image_size: Side of the square image, px; by default the size that the weights were made
+            for.
         weights: ``"imagenet"`` (Keras' own loader and cache; MobileNet and MobileNetV2 have files
             for several image sizes, and the one of this size is taken if there is one, else that
             of 224), ``"bundled"`` (shipped with the package), a path to a weights file, or None or
@@ -36,7 +38,7 @@ def build_backbone(
         (None, 2, 2, 1280)
     """
     record = get_backbone(name)
-    size = check_image_size(record, image_size)
+    size = check_image_size(record, image_size, weights)
     if weights == "imagenet":
         return imagenet_base(record, size)
     base = construct(record, size)
@@ -44,12 +46,15 @@ def build_backbone(
     return base
 
 
-def check_image_size(record: Backbone, image_size: int | None) -> int:
+def check_image_size(
+    record: Backbone, image_size: int | None, weights: str | None = "imagenet"
+) -> int:
     """The image size to build at, px.
 
     Args:
         record: The backbone.
-        image_size: The size asked for, px; None for the backbone's default.
+        image_size: The size asked for, px; None for the size that the weights were made for.
+        weights: The weights asked for.
 
     Returns:
         The size, px.
@@ -62,6 +67,8 @@ def check_image_size(record: Backbone, image_size: int | None) -> int:
         299
     """
     if image_size is None:
+        if weights == "bundled" and "bundled" in record.weights:
+            return bundled_backbones()[record.name]["image_size"]
         return record.image_size
     try:
         size = operator.index(image_size)

@@ -4,6 +4,7 @@ import contextlib
 import re
 import socket
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 import keras
 import numpy as np
 
+from tl_keras.backbones.bundled import load_bundled
 from tl_keras.backbones.construction import construct
 from tl_keras.backbones.record import Backbone
 from tl_keras.backbones.registry import find_backbone, list_backbones
@@ -57,8 +59,6 @@ or the path of a .weights.h5, .keras, .h5 or .npz file
                 f"no weights of {record.name} are bundled; {_bundled_advice(record)}, or another "
                 "source of weights"
             )
-        from tl_keras.backbones.bundled import load_bundled
-
         load_bundled(base, record.name)
         return
     path = Path(weights)
@@ -73,7 +73,10 @@ or the path of a .weights.h5, .keras, .h5 or .npz file
             f"or {_FORMATS[-1]}"
         )
     try:
-        _load_file(base, record, path)
+        with warnings.catch_warnings():
+            # Keras warns once per layer that does not fit, and then raises.
+            warnings.filterwarnings("ignore", "Skipping nested container")
+            _load_file(base, record, path)
     except InputError:
         raise
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:

@@ -35,7 +35,7 @@ def build_classifier(
     Args:
         backbone: A name of ``list_backbones``.
         num_classes: Number of classes, at least 2.
-        image_size: Side of the square image, px; by default that of the published weights.
+        image_size: Side of the square image, px; by default the size the weights were made for.
         weights: Of the base, as in ``build_backbone``.
         pooling: ``"avg"`` or ``"max"`` over the feature map, or ``"avg_max"``, both side by side.
         hidden: Widths of Dense layers with ReLU before the last one, each followed by dropout.
