@@ -95,8 +95,10 @@ def stage_map(base: keras.Model) -> StageMap:
     Example:
         >>> from tl_keras.backbones.base import build_backbone
         >>> stages = stage_map(build_backbone("resnet50", 64, weights=None))
-        >>> [(stage.name, stage.stride, len(stage.blocks)) for stage in stages]
-        [('stem', 2, 1), ('stage2', 4, 3), ('stage3', 8, 4), ('stage4', 16, 6), ('stage5', 32, 3)]
+        >>> [(stage.name, stage.stride) for stage in stages]
+        [('stem', 2), ('stage2', 4), ('stage3', 8), ('stage4', 16), ('stage5', 32)]
+        >>> [block.name for block in stages["stage5"].blocks]
+        ['conv5_block1', 'conv5_block2', 'conv5_block3']
         >>> stages["stage4"].output.shape
         (None, 4, 4, 1024)
     """
