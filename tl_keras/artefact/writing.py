@@ -51,7 +51,6 @@ def write_artefact(
     """
     from tl_keras.builders.classifier import without_augmentation
     from tl_keras.evaluation.history import write_history_csv
-    from tl_keras.evaluation.report import write_report
 
     check_output(path, overwrite)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -61,13 +60,7 @@ def write_artefact(
         description = {**describe(run), **notes}
         (temporary / "model.json").write_text(json.dumps(description, indent=2, allow_nan=False))
         write_history_csv(run.history, temporary / "history.csv")
-        write_report(
-            temporary / "report.html",
-            title=path.name,
-            model_info=description,
-            metrics=run.metrics,
-            history=run.history,
-        )
+        _report(temporary / "report.html", path.name, run, description)
         temporary.chmod(0o755)
         if path.is_dir():
             shutil.rmtree(path)
@@ -127,3 +120,39 @@ def describe(run: "Run") -> dict[str, Any]:
             "pillow": version("pillow"),
         },
     }
+
+
+def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
+    from tl_keras.evaluation.report import write_report
+
+    if not run.metrics:
+        file.write_text(
+            "<!doctype html><title>No metrics</title><p>This run had no validation images; "
+            "measure it with <code>tl-keras evaluate</code>.</p>"
+        )
+        return
+    facts = {
+        "Backbone": said["backbone"],
+        "Weights": said.get("weights"),
+        "Recipe": f"{said['recipe']['name']}: {said['recipe']['reason']}",
+        "Image size": f"{said['image_size']} px, {said['resize']}",
+        "Data": said.get("data"),
+        "Training images": said["train_counts"] or said["train_images"],
+        "Measured on": said.get("evaluated_on"),
+        "Parameters": f"{said['parameters']:,}",
+        "Training time": f"{said['seconds']:.0f} s",
+    }
+    write_report(
+        file,
+        title=title,
+        model_info={name: value for name, value in facts.items() if value is not None},
+        metrics=run.metrics,
+        history=run.history,
+        baselines=said.get("baselines"),
+        skipped=said["skipped"],
+        reproduce={
+            "command": said.get("command"),
+            "Seed": said["seed"],
+            "Versions": said["versions"],
+        },
+    )

@@ -108,22 +108,18 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     print(f"Backbone: {backbone} at {image_size} px, weights {weights}: {why}.")
 
     model, run = _fit(options, train, val, backbone, weights, image_size)
-    if run.interrupted:
-        metrics = run.evaluate(val)
-    else:
-        metrics = run.metrics
-    run.metrics = metrics
+    metrics = run.metrics
     notes: dict[str, Any] = {
         "weights": weights,
         "data": str(options.data or "built-in sample set"),
         "command": "tl-keras " + shlex.join(sys.argv[1:]),
-        "evaluated_on": "validation images, which also chose the best epoch",
+        "evaluated_on": f"{len(val)} validation images, which also chose the best epoch",
         "skipped": [list(item) for item in examples.skipped],
     }
     print(f"\nOn {len(val)} held-out images:")
     print(f"  accuracy            {percent(metrics['accuracy'])}")
     print(f"  balanced accuracy   {percent(metrics['balanced_accuracy'])}")
-    print(f"  majority class      {metrics['majority_baseline']:.1%}".replace("%", " %"))
+    print(f"  majority class      {percent(metrics['majority_baseline'])}")
     if test is not None:
         notes["test_metrics"] = run.evaluate(test)
         print(f"On the {len(test)} images of the data's own test part, never looked at before:")
@@ -131,10 +127,10 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
         print(f"  balanced accuracy   {percent(notes['test_metrics']['balanced_accuracy'])}")
     if sample and not run.interrupted and weights != "none":
         scratch = _random_weights_accuracy(options, train, val, backbone, image_size)
-        notes["random_weights_accuracy"] = scratch
-        gain = metrics["accuracy"]["value"] - scratch
-        print(f"  same head on random weights {scratch:.1%}".replace("%", " %"), end="")
-        print(f": pretraining is worth {gain * 100:+.1f} points here")
+        notes["baselines"] = {"Same head on random weights": scratch}
+        gain = 100 * (metrics["accuracy"]["value"] - scratch["value"])
+        print(f"  head, random base   {percent(scratch)}")
+        print(f"Transfer from the pretrained base is worth {gain:+.1f} points of accuracy here.")
     saved = run.save(output, notes=notes)
     if run.interrupted:
         print(f"interrupted: the best model so far was saved to {saved}", file=sys.stderr)
@@ -150,7 +146,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
         "recipe": run.recipe.name,
         "reason": run.recipe.reason,
         "interrupted": run.interrupted,
-        **{key: notes[key] for key in ("test_metrics", "random_weights_accuracy") if key in notes},
+        **{key: notes[key] for key in ("test_metrics", "baselines") if key in notes},
     }
     return result, run.interrupted
 
@@ -188,7 +184,7 @@ def _fit(
 
 def _random_weights_accuracy(
     options: argparse.Namespace, train: Any, val: Any, backbone: str, image_size: int
-) -> float:
+) -> dict[str, float]:
     """Accuracy of the same head, trained the same way, on a backbone that learned nothing."""
     import keras
 
@@ -204,7 +200,7 @@ def _random_weights_accuracy(
         model, train, val, recipe="feature_extraction", seed=options.seed,
         batch_size=options.batch_size, resize=options.resize, verbose=False,
     )  # fmt: skip
-    return run.metrics["accuracy"]["value"]
+    return run.metrics["accuracy"]
 
 
 def _print_data(examples: Any, train: Any, val: Any, test: Any) -> None:

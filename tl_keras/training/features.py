@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tl_keras.builders.classifier import features_model
+from tl_keras.data.pipeline import reading_errors
 
 
 def extract_features(
@@ -34,8 +35,9 @@ def extract_features(
         file=sys.stderr, leave=False,
     )  # fmt: skip
     iterator = iter(batches)
-    for _ in bar:
-        images, targets = next(iterator)
-        features.append(np.asarray(extractor.predict_on_batch(images), "float32"))
-        labels.append(np.asarray(targets, "int32"))
+    with reading_errors():
+        for _ in bar:
+            images, targets = next(iterator)
+            features.append(np.asarray(extractor.predict_on_batch(images), "float32"))
+            labels.append(np.asarray(targets, "int32"))
     return np.concatenate(features), np.concatenate(labels)

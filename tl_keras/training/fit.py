@@ -13,6 +13,7 @@ from tl_keras.backbones.registry import find_backbone
 from tl_keras.backbones.stages import stage_map
 from tl_keras.builders.classifier import head_model
 from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable_variable
+from tl_keras.data.pipeline import reading_errors, set_epoch
 from tl_keras.errors import InputError
 from tl_keras.optimizers.layer_wise import layer_wise
 from tl_keras.training.features import extract_features
@@ -211,14 +212,21 @@ def _fit_stages(
     )
     model.optimizer.build(every_trainable_variable(model))
     clock = StageClock(stages, len(batches), journal)
-    model.fit(
-        batches,
-        validation_data=held_out,
-        epochs=sum(stage.epochs for stage in stages),
-        callbacks=[RecipeUnfreezing(clock), clock, *callbacks],
-        shuffle=False,
-        verbose=0,
-    )
+    own = [RecipeUnfreezing(clock), clock]
+    if hasattr(train, "dataset"):
+        # Whatever else looks at the data, order and augmentation stay functions of (seed, epoch).
+        own.append(
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: set_epoch(batches, epoch))
+        )
+    with reading_errors():
+        model.fit(
+            batches,
+            validation_data=held_out,
+            epochs=sum(stage.epochs for stage in stages),
+            callbacks=[*own, *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
 
 
 def _backbone_rates(model: keras.Model, bottom: float) -> list[tuple[list[keras.Variable], float]]:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tl_keras.data.pipeline import reading_errors
 from tl_keras.evaluation.metrics import evaluate_classification
 from tl_keras.training.inputs import batches_of
 from tl_keras.training.recipes import Recipe
@@ -61,10 +62,11 @@ class Run:
         )
         labels, outputs = [], []
         iterator = iter(batches)
-        for _ in range(len(batches)):
-            images, targets = next(iterator)
-            outputs.append(np.asarray(self.model.predict_on_batch(images), "float64"))
-            labels.append(np.asarray(targets))
+        with reading_errors():
+            for _ in range(len(batches)):
+                images, targets = next(iterator)
+                outputs.append(np.asarray(self.model.predict_on_batch(images), "float64"))
+                labels.append(np.asarray(targets))
         probabilities = probabilities_of(self.model, np.concatenate(outputs))
         return evaluate_classification(np.concatenate(labels), probabilities, self.class_names)
 
