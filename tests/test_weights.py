@@ -74,10 +74,15 @@ def test_imagenet_weights_are_those_of_keras_own_loader(imagenet_home):
 
 
 def test_without_network_the_error_names_file_place_and_remedies(imagenet_home):
+    damaged = imagenet_home / "models" / "mobilenet_2_5_128_tf_no_top.h5"
+    damaged.write_bytes(b"no HDF5")
     out = python(
         """
         import tl_keras as tl
-        for name, size in (("mobilenet_v2", 160), ("nasnet_mobile", None), ("convnext_tiny", 64)):
+        for name, size in (
+            ("mobilenet_v2", 160), ("nasnet_mobile", None), ("convnext_tiny", 64),
+            ("mobilenet_025", 128),
+        ):
             try:
                 tl.build_backbone(name, size)
             except tl.InputError as error:
@@ -85,7 +90,7 @@ def test_without_network_the_error_names_file_place_and_remedies(imagenet_home):
         """,
         imagenet_home,
     )
-    mobile, nasnet, convnext = out.splitlines()
+    mobile, nasnet, convnext, broken = out.splitlines()
     file = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_160_no_top.h5"
     assert f"put the file {file} at {imagenet_home / 'models' / file}" in mobile
     assert "https://storage.googleapis.com/" in mobile
@@ -94,6 +99,7 @@ def test_without_network_the_error_names_file_place_and_remedies(imagenet_home):
     assert str(imagenet_home / "models" / "nasnet_mobile_no_top.h5") in nasnet
     assert "image_size" not in nasnet
     assert str(imagenet_home / "models" / "convnext_tiny_notop.h5") in convnext
+    assert f"{damaged} cannot be read" in broken and "delete the file" in broken
 
 
 def test_a_silent_network_is_given_up_soon(tmp_path):
@@ -117,24 +123,6 @@ def test_a_silent_network_is_given_up_soon(tmp_path):
     )
     assert "timed out" in out
     assert time.monotonic() - began < 100
-
-
-def test_a_damaged_file_in_the_cache_is_named(tmp_path):
-    (tmp_path / "models").mkdir()
-    file = tmp_path / "models" / "mobilenet_2_5_224_tf_no_top.h5"
-    file.write_bytes(b"no HDF5")
-    out = python(
-        """
-        import tl_keras as tl
-        try:
-            tl.build_backbone("mobilenet_025")
-        except tl.InputError as error:
-            print(error)
-        """,
-        tmp_path,
-    )
-    assert f"{file} cannot be read" in out
-    assert "delete the file" in out
 
 
 def published(model, path):
@@ -171,12 +159,13 @@ PUBLISHED = """
     ("function", "module", "key", "file", "name"),
     [
         ("EfficientNetB0", "efficientnet", "b0", "efficientnetb0_notop.h5", "efficientnet_b0"),
-        (
+        pytest.param(
             "EfficientNetV2B0", "efficientnet_v2", "b0", "efficientnetv2-b0_notop.h5",
-            "efficientnet_v2_b0",
+            "efficientnet_v2_b0", marks=pytest.mark.slow,
         ),
-        (
-            "ConvNeXtTiny", "convnext", "convnext_tiny", "convnext_tiny_notop.h5", "convnext_tiny",
+        pytest.param(
+            "ConvNeXtTiny", "convnext", "convnext_tiny", "convnext_tiny_notop.h5",
+            "convnext_tiny", marks=pytest.mark.slow,
         ),
     ],
 )  # fmt: skip

@@ -5,6 +5,10 @@ https://keras.io/guides/transfer_learning/): BatchNormalization layers stay froz
 is unfrozen, so that their moving statistics do not move and they run in inference mode; pass
 ``train_batch_norm=True`` to train them with their stage.
 
+EfficientNets drop whole residual branches at random (stochastic depth,
+https://arxiv.org/abs/1603.09382) whenever a model is trained through them, frozen or not; features
+computed beforehand by ``features_model`` are free of it.  No other base has a random layer.
+
 Keras saves one ``trainable`` flag per nested model: in a reloaded ``.keras`` file a partly frozen
 base comes back wholly trainable.  Call these functions again before training on.
 """
