@@ -167,14 +167,11 @@ class Views(keras.utils.PyDataset):
         self.options, self.plan, self.rows = options, plan, rows
         self.images, self.labels, self.classes = images, labels, classes
         self.boxes, self.features = boxes, features
-        self.epoch = epoch - 1
-        self.on_epoch_end()
+        self.set_epoch(epoch)
 
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-        self.size = self.plan[min(self.epoch, len(self.plan) - 1)]
-        rng = np.random.default_rng((self.options.seed, self.epoch))
-        self.order = rng.permutation(self.rows)
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch, self.size = epoch, self.plan[epoch]
+        self.order = np.random.default_rng((self.options.seed, epoch)).permutation(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows) // self.options.batch_size
@@ -265,17 +262,18 @@ class Student:
 class EachEpoch(keras.callbacks.Callback):
     """Rate by step; after each epoch validate, keep a checkpoint, and write a line down."""
 
-    def __init__(self, student, options, plan, steps, validation, output):
+    def __init__(self, student, options, plan, views, validation, output):
         super().__init__()
-        self.student, self.options, self.plan, self.steps = student, options, plan, steps
+        self.student, self.options, self.plan, self.views = student, options, plan, views
         self.images, self.labels, self.rows = validation
         self.output, self.epoch = output, 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.began = epoch, time.perf_counter()
+        self.views.set_epoch(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
-        progress = (self.epoch * self.steps + batch) / (len(self.plan) * self.steps)
+        progress = (self.epoch + batch / len(self.views)) / len(self.plan)
         self.model.optimizer.learning_rate = stage_rate(self.options.learning_rate, progress, 0.05)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -336,19 +334,27 @@ def main() -> None:
     keras.utils.set_random_seed(options.seed)
     rows = np.random.default_rng(options.seed).permutation(np.flatnonzero(~held_out))
     rows = rows[: int(len(rows) * options.subset)]
-    plan = [int(s) for part in options.sizes.split(",") for s in [part.split(":")[0]] * int(part.split(":")[1])]
+    plan = []
+    for part in options.sizes.split(","):
+        size, epochs = part.split(":")
+        plan += [int(size)] * int(epochs)
     steps = len(rows) // options.batch_size
     student = Student(options, classes, len(plan) * steps, features is not None)
-    start = student.restore(options.output / "checkpoint.npz")
     validation = (images, labels, np.flatnonzero(held_out)[::4])
-    student.model.fit(
-        Views(options, plan, rows, images, labels, classes, boxes, features, start),
-        epochs=len(plan),
-        initial_epoch=start,
-        shuffle=False,
-        verbose=0,
-        callbacks=[EachEpoch(student, options, plan, steps, validation, options.output)],
-    )
+    while (start := student.restore(options.output / "checkpoint.npz")) < len(plan):
+        # One fit() for each size: Keras fixes the shape of batches.  At its end fit() leaves the
+        # averaged weights in the model; the checkpoint holds those that train.
+        stop = next((n for n in range(start, len(plan)) if plan[n] != plan[start]), len(plan))
+        views = Views(options, plan, rows, images, labels, classes, boxes, features, start)
+        each_epoch = EachEpoch(student, options, plan, views, validation, options.output)
+        student.model.fit(
+            views,
+            epochs=stop,
+            initial_epoch=start,
+            shuffle=False,
+            verbose=0,
+            callbacks=[each_epoch],
+        )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,23 @@ import keras
 import numpy as np
 
 
+def score(logs: Mapping[str, float]) -> tuple[float, float]:
+    """What epochs are compared by, higher is better: accuracy, then minus the loss.
+
+    Example:
+        >>> score({"loss": 0.1, "accuracy": 1.0, "val_loss": 0.5, "val_accuracy": 0.9})
+        (0.9, -0.5)
+    """
+    part = "val_" if "val_loss" in logs else ""
+    return float(logs[f"{part}accuracy"]), -float(logs[f"{part}loss"])
+
+
 class Journal:
     """Rows of history and the best weights of the whole run, over all its stages.
 
-    The best epoch is the one with the lowest validation loss (training loss without validation
-    data): on small validation sets accuracy moves in steps too coarse to choose by.
+    The best epoch is the one with the highest validation accuracy, among equals the one with the
+    lowest validation loss.  Loss alone prefers a head to a fine-tuned network that errs less but
+    is surer of it.  Without validation data the training figures take their place.
 
     Args:
         model: The model that is trained; its weights at this moment are the first "best".
@@ -56,10 +68,7 @@ class Journal:
             "seconds": round(time.perf_counter() - self._clock, 3),
         }
         self.rows.append(row)
-        score = row.get("val_loss", row["loss"])
-        better = np.isfinite(score) and (
-            self.best is None or score < self.best.get("val_loss", self.best["loss"])
-        )
+        better = np.isfinite(row["loss"]) and (self.best is None or score(row) > score(self.best))
         if better:
             self.best = row
             self._values.update((id(v), v.numpy()) for v in changed)

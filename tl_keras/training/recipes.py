@@ -82,7 +82,7 @@ RECIPES = {
         "fine_tune",
         (
             _HEAD,
-            Stage("all", epochs=12, unfreeze="all", learning_rate=3e-4, augment="light"),
+            Stage("all", epochs=12, unfreeze="all", learning_rate=2e-4, augment="light"),
         ),
     ),
     # Gradual unfreezing from the top (Howard & Ruder 2018).
@@ -90,9 +90,8 @@ RECIPES = {
         "progressive",
         (
             _HEAD,
-            Stage("top", epochs=5, unfreeze=1, learning_rate=5e-4, augment="light"),
-            Stage("upper half", epochs=5, unfreeze=0.5, learning_rate=3e-4, augment="light"),
-            Stage("all", epochs=6, unfreeze="all", learning_rate=2e-4, augment="light"),
+            Stage("upper half", epochs=6, unfreeze=0.5, learning_rate=2e-4, augment="light"),
+            Stage("all", epochs=8, unfreeze="all", learning_rate=2e-4, augment="light"),
         ),
     ),
 }
@@ -106,7 +105,7 @@ def get_recipe(recipe: "str | Recipe | Sequence[Stage]") -> Recipe:
 
     Example:
         >>> [stage.name for stage in get_recipe("progressive").stages]
-        ['head', 'top', 'upper half', 'all']
+        ['head', 'upper half', 'all']
     """
     if isinstance(recipe, Recipe):
         return recipe

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import keras
 
 from tl_keras.callbacks.staged_unfreezing import StagedUnfreezing
-from tl_keras.training.journal import Journal
+from tl_keras.training.journal import Journal, score
 from tl_keras.training.recipes import Stage
 from tl_keras.training.schedule import stage_rate
+
+_NOTHING = (float("-inf"), float("-inf"))
 
 
 class StageClock(keras.callbacks.Callback):
@@ -25,7 +27,7 @@ class StageClock(keras.callbacks.Callback):
         self.index = 0
         self._epoch_of_stage = 0
         self._waited = 0
-        self._lowest = float("inf")
+        self._highest = _NOTHING
 
     @property
     def stage(self) -> Stage:
@@ -46,9 +48,12 @@ class StageClock(keras.callbacks.Callback):
             stage.name, logs, float(self.model.optimizer.learning_rate), self.model.variables
         )
         # Patience counts within the stage: a stage that starts below the best may still get there.
-        score = logs.get("val_loss", logs["loss"])
-        self._waited = 0 if score < self._lowest else self._waited + 1
-        self._lowest = min(score, self._lowest)
+        accuracy, negative_loss = score(logs)
+        improved = accuracy > self._highest[0] or negative_loss > self._highest[1]
+        self._highest = (
+            max(accuracy, self._highest[0]), max(negative_loss, self._highest[1])
+        )  # fmt: skip
+        self._waited = 0 if improved else self._waited + 1
         self._epoch_of_stage += 1
         if self._waited >= stage.patience or self._epoch_of_stage >= stage.epochs:
             self._next_stage()
@@ -58,7 +63,7 @@ class StageClock(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         self.index += 1
-        self._epoch_of_stage, self._waited, self._lowest = 0, 0, float("inf")
+        self._epoch_of_stage, self._waited, self._highest = 0, 0, _NOTHING
 
 
 class RecipeUnfreezing(StagedUnfreezing):
