@@ -20,7 +20,7 @@ def trained(photos, tmp_path_factory):
     keras.utils.set_random_seed(0)
     flips = keras.layers.RandomFlip("horizontal")
     model = tl.build_classifier(
-        "mobilenet_v2_035", 2, image_size=64, weights=None, augmentation=flips
+        "mobilenet_025", 2, image_size=64, weights=None, augmentation=flips
     )
     run = tl.fit(model, train, val, recipe=[Stage("head", 4, learning_rate=1e-2)], verbose=False)
     return run, run.save(tmp_path_factory.mktemp("out") / "photos"), val

@@ -12,7 +12,7 @@ from PIL import Image
 from tl_keras.cli.main import COMMANDS, main
 
 FAST = ["--image-size", "64", "--recipe", "feature_extraction", "--weights", "none"]
-BASE = ["--backbone", "mobilenet_v2_035"]
+BASE = ["--backbone", "mobilenet_025"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def _folder(root, **classes):
     for name, count in classes.items():
         (root / name).mkdir(parents=True)
         for number in range(count):
-            pixels = np.full((40, 40, 3), 10 * number + len(name), "uint8")
+            pixels = np.full((40, 40, 3), 10 * number + ord(name[0]), "uint8")
             Image.fromarray(pixels).save(root / name / f"{number}.png")
     return root
 

@@ -113,7 +113,7 @@ def test_cached_features_train_as_end_to_end_does(parts):
 def test_recipes_learn_and_restore_the_best(parts, recipe):
     train, val = parts
     short = [
-        Stage(s.name, min(s.epochs, 2 if not s.frozen else 15), s.unfreeze, 2e-3, patience=5)
+        Stage(s.name, min(s.epochs, 2 if not s.frozen else 40), s.unfreeze, 2e-3, patience=5)
         for s in RECIPES[recipe].stages
     ]
     run = tl.fit(_model(), train, val, recipe=short, batch_size=14, verbose=False)
@@ -125,7 +125,7 @@ def test_recipes_learn_and_restore_the_best(parts, recipe):
 
 
 def test_feature_extraction_leaves_the_backbone_bit_identical(parts):
-    model = _model()
+    model = _model(backbone="mobilenet_025", weights=None)
     base = find_backbone(model)
     before = _values(base.variables)
     tl.fit(model, *parts, recipe=[Stage("head", 3)], verbose=False)
@@ -136,7 +136,7 @@ def test_feature_extraction_leaves_the_backbone_bit_identical(parts):
 def test_staged_unfreezing_in_a_plain_fit(parts):
     """In the user's own compile and fit: what is frozen stands still, what is unfrozen moves."""
     train, _ = parts
-    model = _model(backbone="mobilenet_v2_035", weights=None)
+    model = _model(backbone="mobilenet_025", weights=None)
     base = find_backbone(model)
     stages = tl.stage_map(base).stages
     seen = []
@@ -176,7 +176,8 @@ def test_interrupt_keeps_the_best_so_far(parts, capsys):
             raise KeyboardInterrupt
 
     recipe = [Stage("head", 5, learning_rate=1e-2), Stage("all", 3, unfreeze="all")]
-    run = tl.fit(_model(), *parts, recipe=recipe, callbacks=[Stop()], batch_size=14)
+    model = _model(backbone="mobilenet_025", weights=None)
+    run = tl.fit(model, *parts, recipe=recipe, callbacks=[Stop()], batch_size=14)
     assert run.interrupted
     assert {row["stage"] for row in run.history} == {"head", "all"}
     assert run.metrics["log_loss"]["value"] == pytest.approx(run.best["val_loss"], rel=2e-2, abs=1e-3)

@@ -59,7 +59,7 @@ def load_bundled(base: "keras.Model", name: str) -> None:
     try:
         with np.load(io.BytesIO(encoded), allow_pickle=False) as stored:
             arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as problem:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as problem:
         raise InputError(
             f"the bundled weight file {file} cannot be read; reinstall tl_keras"
         ) from problem

@@ -53,13 +53,50 @@ or the path of a .weights.h5, .keras, .h5 or .npz file
     if str(weights) == "imagenet":
         base.set_weights(imagenet_base(record, base.input_shape[1]).get_weights())
         return
+    check_weights(record, weights)
+    if str(weights) == "bundled":
+        load_bundled(base, record.name)
+        return
+    path = Path(weights)
+    try:
+        with warnings.catch_warnings():
+            # Keras warns once per layer that does not fit, and then raises.
+            warnings.filterwarnings("ignore", "Skipping nested container")
+            _load_file(base, record, path)
+    except InputError:
+        raise
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"weights file {path} does not fit {record.name} ({reason}); "
+            "give one saved from this backbone"
+        ) from error
+
+
+def check_weights(record: Backbone, weights: str | Path | None) -> None:
+    """Find out what can be known of a source of weights without opening it.
+
+    Args:
+        record: The backbone.
+        weights: As in :func:`load_weights`.
+
+    Raises:
+        InputError: No weights of this backbone are bundled, or the path is no weights file.
+
+    Example:
+        >>> from tl_keras.backbones.registry import get_backbone
+        >>> check_weights(get_backbone("vgg16"), "bundled")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        tl_keras.errors.InputError: no weights of vgg16 are bundled; use backbone ...
+    """
+    if weights is None or str(weights) in ("none", "imagenet"):
+        return
     if str(weights) == "bundled":
         if "bundled" not in record.weights:
             raise InputError(
                 f"no weights of {record.name} are bundled; {_bundled_advice(record)}, or another "
                 "source of weights"
             )
-        load_bundled(base, record.name)
         return
     path = Path(weights)
     if not path.is_file():
@@ -72,19 +109,6 @@ or the path of a .weights.h5, .keras, .h5 or .npz file
             f"weights file {path} has an unknown ending; give {', '.join(_FORMATS[:-1])} "
             f"or {_FORMATS[-1]}"
         )
-    try:
-        with warnings.catch_warnings():
-            # Keras warns once per layer that does not fit, and then raises.
-            warnings.filterwarnings("ignore", "Skipping nested container")
-            _load_file(base, record, path)
-    except InputError:
-        raise
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"weights file {path} does not fit {record.name} ({reason}); "
-            "give one saved from this backbone"
-        ) from error
 
 
 def imagenet_base(record: Backbone, image_size: int) -> keras.Model:

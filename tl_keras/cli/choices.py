@@ -24,14 +24,6 @@ def backbone_and_weights(backbone: str | None, weights: str | None) -> tuple[str
     return backbone, weights, "asked for"
 
 
-def default_size(record: Any, weights: str) -> int:
-    """The side that the weights were trained for, px."""
-    shipped = bundled_backbones()
-    if weights == "bundled" and record.name in shipped:
-        return shipped[record.name]["image_size"]
-    return record.image_size
-
-
 def parts(examples: Any, fraction: float, seed: int) -> tuple[Any, Any, Any]:
     """Training, validation and (where the data brings one) untouched test examples.
 

@@ -74,12 +74,6 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     sample = options.data is None
     backbone, weights, why = choices.backbone_and_weights(options.backbone, options.weights)
     record = get_backbone(backbone)
-    image_size = options.image_size or choices.default_size(record, weights)
-    if image_size < record.minimum_size:
-        raise InputError(
-            f"--image-size {image_size} is below the smallest that {backbone} takes, "
-            f"{record.minimum_size}"
-        )
     if options.recipe != "auto":
         get_recipe(options.recipe)
     if options.batch_size < 1:
@@ -92,6 +86,11 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     )
     check_output(output)
     device = start_keras()
+    from tl_keras.backbones.base import check_image_size
+    from tl_keras.backbones.weights import check_weights
+
+    image_size = check_image_size(record, options.image_size, weights)
+    check_weights(record, weights)
 
     from tl_keras.data import from_folder
 

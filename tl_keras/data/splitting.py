@@ -78,8 +78,10 @@ sides of a split; add images or remove the class
         groups = [copies[label][key] for key in sorted(copies[label], key=lambda d: _rank(d, seed))]
         if len(groups) < 2:
             what = "1 distinct image" if groups else "no image"
+            left = examples.skipped
+            why = f" ({len(left)} left out, {left[0].path}: {left[0].reason})" if left else ""
             raise InputError(
-                f"class {name!r} has {what}, which cannot stand on both sides of a split; "
+                f"class {name!r} has {what}{why}, which cannot stand on both sides of a split; "
                 "add images or remove the class"
             )
         drawn = _draw([len(group) for group in groups], fraction)
