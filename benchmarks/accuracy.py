@@ -23,7 +23,6 @@ RUNS = {
         "hymenoptera", "mobilenet_v2_035", "progressive"),
     "hymenoptera, MobileNetV2 1.0, feature_extraction": (
         "hymenoptera", "mobilenet_v2", "feature_extraction"),
-    "hymenoptera, MobileNetV2 1.0, progressive": ("hymenoptera", "mobilenet_v2", "progressive"),
     "pets, MobileNetV2 0.35, progressive": ("pets", "mobilenet_v2_035", "progressive"),
     "brain-mri, MobileNetV2 0.35, progressive": ("brain-mri", "mobilenet_v2_035", "progressive"),
 }  # fmt: skip

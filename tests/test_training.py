@@ -204,3 +204,18 @@ def test_wrong_number_of_classes_is_said(parts):
 def test_features_model_shares_the_backbone(parts):
     model = _model()
     assert find_backbone(features_model(model)) is find_backbone(model)
+
+
+def test_calibrated_random_base_has_features_of_unit_scale_and_unchanged_weights():
+    from tl_keras.backbones.calibration import calibrate_batch_norm
+
+    model = _model(weights=None)
+    base = find_backbone(model)
+    images = np.random.default_rng(0).integers(0, 255, (32, 64, 64, 3)).astype("float32")
+    trained = [v for v in base.variables if "moving" not in v.path]
+    before, flat = _values(trained), np.std(features_model(model).predict(images, verbose=0))
+    calibrate_batch_norm(model, images)
+    for old, variable in zip(before, trained, strict=True):
+        np.testing.assert_array_equal(old, variable.numpy())
+    assert np.std(features_model(model).predict(images, verbose=0)) > 10 * flat
+    assert not base.trainable_variables

@@ -187,14 +187,17 @@ def _random_weights_accuracy(
     """Accuracy of the same head, trained the same way, on a backbone that learned nothing."""
     import keras
 
+    from tl_keras.backbones.calibration import calibrate_batch_norm
     from tl_keras.builders.classifier import build_classifier
     from tl_keras.training.fit import fit
 
-    print("\nFor comparison, the same head on random backbone weights:", file=sys.stderr)
+    print("\nFor comparison, the same head on random backbone weights ...", file=sys.stderr)
     keras.utils.set_random_seed(options.seed)
     model = build_classifier(
         backbone, len(train.class_names), image_size=image_size, weights=None
     )
+    images, _ = next(iter(train.dataset(64, image_size, resize=options.resize, shuffle=True)))
+    calibrate_batch_norm(model, images)
     run = fit(
         model, train, val, recipe="feature_extraction", seed=options.seed,
         batch_size=options.batch_size, resize=options.resize, verbose=False,

@@ -29,7 +29,7 @@ class Journal:
 
     Args:
         model: The model that is trained; its weights at this moment are the first "best".
-        verbose: Whether each epoch prints one line on standard error.
+        verbose: Whether epochs print a line on standard error, at most one a second.
 
     Example:
         >>> journal = Journal(model)  # doctest: +SKIP
@@ -43,6 +43,7 @@ class Journal:
         self._variables = list(model.variables)
         self._values = {id(v): v.numpy() for v in self._variables}
         self._clock = time.perf_counter()
+        self._printed = 0.0
 
     def start_epoch(self) -> None:
         """Start the clock of an epoch."""
@@ -72,8 +73,10 @@ class Journal:
         if better:
             self.best = row
             self._values.update((id(v), v.numpy()) for v in changed)
-        if self._verbose:
+        # Epochs on cached features take a tenth of a second: a line a second is enough.
+        if self._verbose and time.perf_counter() - self._printed > 1:
             self._print(row, better)
+            self._printed = time.perf_counter()
         return bool(better)
 
     def restore_best(self) -> None:
