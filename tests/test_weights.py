@@ -102,6 +102,7 @@ def test_without_network_the_error_names_file_place_and_remedies(imagenet_home):
     assert f"{damaged} cannot be read" in broken and "delete the file" in broken
 
 
+@pytest.mark.slow
 def test_a_silent_network_is_given_up_soon(tmp_path):
     began = time.monotonic()
     out = python(
@@ -155,17 +156,17 @@ PUBLISHED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "module", "key", "file", "name"),
     [
         ("EfficientNetB0", "efficientnet", "b0", "efficientnetb0_notop.h5", "efficientnet_b0"),
-        pytest.param(
+        (
             "EfficientNetV2B0", "efficientnet_v2", "b0", "efficientnetv2-b0_notop.h5",
-            "efficientnet_v2_b0", marks=pytest.mark.slow,
+            "efficientnet_v2_b0",
         ),
-        pytest.param(
-            "ConvNeXtTiny", "convnext", "convnext_tiny", "convnext_tiny_notop.h5",
-            "convnext_tiny", marks=pytest.mark.slow,
+        (
+            "ConvNeXtTiny", "convnext", "convnext_tiny", "convnext_tiny_notop.h5", "convnext_tiny",
         ),
     ],
 )  # fmt: skip
