@@ -1,6 +1,6 @@
 """Start-up: `import tl_keras` and `tl-keras --help` against `import numpy`, in one run.
 
-    python benchmarks/start_up.py
+python benchmarks/start_up.py
 """
 
 import statistics

@@ -5,8 +5,8 @@
 Three bases: the bundled one, the same on random weights, and MobileNetV2 0.35 with its ImageNet
 weights at 128 px (its weights must stand in KERAS_HOME).  Probe: logistic regression (L2, C = 0.1)
 on standardised pooled features.  Fine-tune: 40 images a class, the ``fine_tune`` recipe for 30 + 8
-epochs, the weights of the lowest training loss (no test image chooses anything).  Mean of three seeds; on sets that bring no split
-the seed also draws the halves.  Finished figures are kept in OUTPUT and not measured again.
+epochs; no test image chooses anything.  Mean of three seeds; on sets that bring no split the seed
+also draws the halves.  Finished figures are kept in OUTPUT and not measured again.
 """
 
 import argparse
@@ -73,7 +73,9 @@ def table(results: dict) -> str:
         for name in SETS:
             cells = []
             for base in BASES:
-                values = [v for k, v in results.items() if k.startswith(f"{measure}/{base}/{name}/")]
+                values = [
+                    v for k, v in results.items() if k.startswith(f"{measure}/{base}/{name}/")
+                ]
                 cells.append(f"{np.mean(values):.3f} ± {np.std(values):.3f}" if values else "-")
             lines.append(f"| {measure.replace('_', '-')} | {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -96,10 +98,14 @@ def main() -> None:
                     if key in results:
                         continue
                     began = time.perf_counter()
-                    results[key] = {"probe": probe, "fine_tune": fine_tune}[measure](base, name, seed)
+                    results[key] = {"probe": probe, "fine_tune": fine_tune}[measure](
+                        base, name, seed
+                    )
                     options.output.write_text(json.dumps(results, indent=1))
                     seconds = time.perf_counter() - began
-                    print(f"{key} {results[key]:.3f} ({seconds:.0f} s)", file=sys.stderr, flush=True)
+                    print(
+                        f"{key} {results[key]:.3f} ({seconds:.0f} s)", file=sys.stderr, flush=True
+                    )
     print(table(results))
 
 

@@ -21,6 +21,7 @@ in the order of ``base.weights``, averaged, for ``weights=PATH``.
 
 import argparse
 import io
+import itertools
 import json
 import os
 import sys
@@ -61,7 +62,7 @@ def _shards(data: Path):
     for path in sorted(data.glob("shard*.npz")):
         shard = np.load(path)
         blob, offsets = shard["blob"].tobytes(), shard["off"]
-        for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
+        for start, stop in itertools.pairwise(offsets):
             images.append(np.asarray(Image.open(io.BytesIO(blob[start:stop])).convert("RGB")))
         labels.append(shard["label"])
         held_out.append(shard["split"] == 1)
@@ -137,7 +138,9 @@ def teacher_features(images, boxes, name: str, size: int, cache: Path, batch: in
 
 
 def _extractor(name: str, size: int):
-    base = tl.build_backbone(name, image_size=size, weights="imagenet")
+    # The weights of the default size, at this one: convolutions take any.
+    base = construct(get_backbone(name), size)
+    base.set_weights(tl.build_backbone(name, weights="imagenet").get_weights())
     image = keras.Input((size, size, 3))
     features = base(apply_preprocessing(get_backbone(name), image), training=False)
     model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(features))
@@ -205,7 +208,9 @@ class Student:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = BATCH_NORM_MOMENTUM
         image = keras.Input((None, None, 3))
-        pooled = keras.layers.GlobalAveragePooling2D()(self.base(apply_preprocessing(record, image)))
+        pooled = keras.layers.GlobalAveragePooling2D()(
+            self.base(apply_preprocessing(record, image))
+        )
         outputs = [keras.layers.Dense(classes, name="label")(pooled)]
         losses = [keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)]
         if taught:
@@ -248,7 +253,9 @@ class Student:
         """Accuracy with the averaged weights, which are written to ``weights_file``."""
         variables = self.model.trainable_variables
         raw = [v.numpy() for v in variables]
-        for v, average in zip(variables, self.optimizer._model_variables_moving_average, strict=True):
+        for v, average in zip(
+            variables, self.optimizer._model_variables_moving_average, strict=True
+        ):
             v.assign(average)
         outputs = self.model.predict(images, batch_size=256, verbose=0)
         logits = outputs[0] if isinstance(outputs, list) else outputs
@@ -307,6 +314,7 @@ def main() -> None:
     add = parser.add_argument
     add("data", type=Path)
     add("--output", type=Path, required=True)
+    add("--cache", type=Path, help="decoded images and teacher's features (default: OUTPUT/cache)")
     add("--backbone", default="mobilenet_v3_small")
     add("--teacher", help="a backbone with ImageNet weights at hand (default: labels alone)")
     add("--teacher-size", type=int, default=160)
@@ -322,8 +330,8 @@ def main() -> None:
     add("--seed", type=int, default=0)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    cache = options.output.parent / f"{options.output.name}_cache"
-    cache.mkdir(exist_ok=True)
+    cache = options.cache or options.output / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
     images, labels, held_out, classes = read_images(
         options.data, options.store_size, options.seed, cache
     )

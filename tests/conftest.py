@@ -1,4 +1,4 @@
-"""What every test may use: real data and weights where they stand, skipped with a reason elsewhere."""
+"""What every test may use; real data and weights are skipped with a reason where they are not."""
 
 import os
 import shutil

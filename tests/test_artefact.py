@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -19,9 +20,7 @@ def trained(photos, tmp_path_factory):
     train, val = tl.data.from_folder(photos, progress=False).split(0.3, seed=0)
     keras.utils.set_random_seed(0)
     flips = keras.layers.RandomFlip("horizontal")
-    model = tl.build_classifier(
-        "mobilenet_025", 2, image_size=64, weights=None, augmentation=flips
-    )
+    model = tl.build_classifier("mobilenet_025", 2, image_size=64, weights=None, augmentation=flips)
     run = tl.fit(model, train, val, recipe=[Stage("head", 4, learning_rate=1e-2)], verbose=False)
     return run, run.save(tmp_path_factory.mktemp("out") / "photos"), val
 
@@ -42,8 +41,7 @@ def test_predicts_the_same_from_path_bytes_and_array(trained):
     _, folder, val = trained
     predictor = tl.load(folder)
     path = val.paths[0]
-    with open(path, "rb") as file:
-        encoded = file.read()
+    encoded = Path(path).read_bytes()
     pixels = np.asarray(Image.open(path).convert("RGB"))
     by_path, by_bytes, by_array = (predictor.predict(x)[0] for x in (path, encoded, pixels))
     assert by_path.probabilities == by_bytes.probabilities == by_array.probabilities
@@ -74,7 +72,7 @@ def test_model_loads_and_predicts_the_same_without_tl_keras(trained, tmp_path):
 
 
 def test_called_model_does_not_run_in_training_mode(trained):
-    """Random layers inside a model would put BatchNorm into training mode; the artefact has none."""
+    """Random layers inside would put BatchNorm into training mode; the artefact has none."""
     _, folder, _ = trained
     model = tl.load(folder).model
     x = np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)).astype("float32")

@@ -146,7 +146,9 @@ def test_bad_input_is_one_line_and_exit_code_2(case, tmp_path, capsys, monkeypat
     assert main(["train", str(make(tmp_path / "data")), *options]) == 2
     line = _last_line(capsys)
     assert line.startswith("tl-keras: ") and said in line
-    assert not (tmp_path / "saved_models").exists() or not any((tmp_path / "saved_models").iterdir())
+    assert not (tmp_path / "saved_models").exists() or not any(
+        (tmp_path / "saved_models").iterdir()
+    )
 
 
 def test_an_output_with_another_run_is_left_alone(trained, photos, capsys):
@@ -179,8 +181,6 @@ def test_control_c_saves_the_best_model_so_far(photos, tmp_path):
     assert process.returncode == 2, "".join(seen) + rest
     assert "interrupted: the best model so far was saved" in rest
     assert json.loads((output / "model.json").read_text())["interrupted"] is True
-
-
 
 
 def test_import_stays_light():

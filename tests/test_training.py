@@ -1,5 +1,7 @@
 """fit: recipes, cached features, staged unfreezing in one fit, best weights, interrupts."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -65,7 +67,7 @@ def test_rate_warms_up_then_falls_to_a_hundredth():
     rates = [stage_rate(1.0, p, 0.1) for p in np.linspace(0, 1, 101)]
     assert np.argmax(rates) == 10 and max(rates) == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.01)
-    assert all(b <= a for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(b <= a for a, b in itertools.pairwise(rates[10:]))
 
 
 def test_array_order_is_a_function_of_seed_and_epoch():
@@ -180,7 +182,9 @@ def test_interrupt_keeps_the_best_so_far(parts, capsys):
     run = tl.fit(model, *parts, recipe=recipe, callbacks=[Stop()], batch_size=14)
     assert run.interrupted
     assert {row["stage"] for row in run.history} == {"head", "all"}
-    assert run.metrics["log_loss"]["value"] == pytest.approx(run.best["val_loss"], rel=2e-2, abs=1e-3)
+    assert run.metrics["log_loss"]["value"] == pytest.approx(
+        run.best["val_loss"], rel=2e-2, abs=1e-3
+    )
     assert "best weights so far" in capsys.readouterr().err
 
 

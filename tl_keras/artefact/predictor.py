@@ -144,7 +144,9 @@ def _read_description(path: Path) -> dict[str, Any]:
         description = json.loads((path / "model.json").read_text())
         missing = {"class_names", "image_size", "resize", "format"} - set(description)
     except (ValueError, TypeError) as problem:
-        raise InputError(f"{path / 'model.json'} is damaged ({problem}); copy it again") from problem
+        raise InputError(
+            f"{path / 'model.json'} is damaged ({problem}); copy it again"
+        ) from problem
     if missing:
         raise InputError(f"{path / 'model.json'} lacks {', '.join(sorted(missing))}; copy it again")
     if description["format"] > FORMAT:

@@ -1,7 +1,6 @@
 """Write an artefact: everything into a folder beside it, then one rename."""
 
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-def check_output(path: Path, overwrite: bool = False) -> None:
+def check_output(path: Path) -> None:
     """Raise before any training if an artefact could not be written to ``path``.
 
     Raises:
@@ -27,7 +26,7 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file; give --output a folder")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    if path.is_dir() and any(path.iterdir()):
         what = "another run" if (path / "model.json").exists() else "other files"
         raise InputError(f"{path} already holds {what}; give another --output, or move it away")
     parent = path.parent
@@ -41,9 +40,7 @@ def check_output(path: Path, overwrite: bool = False) -> None:
         ) from problem
 
 
-def write_artefact(
-    run: "Run", path: Path, *, notes: dict[str, Any], overwrite: bool = False
-) -> Path:
+def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
     """Write the artefact of a run; what stood at ``path`` stays as it was if this fails.
 
     Raises:
@@ -52,7 +49,7 @@ def write_artefact(
     from tl_keras.builders.classifier import without_augmentation
     from tl_keras.evaluation.history import write_history_csv
 
-    check_output(path, overwrite)
+    check_output(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         # Uncompiled: an optimizer of ours would not load where tl_keras is missing.
@@ -62,9 +59,7 @@ def write_artefact(
         write_history_csv(run.history, temporary / "history.csv")
         _report(temporary / "report.html", path.name, run, description)
         temporary.chmod(0o755)
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as problem:
         raise InputError(
             f"cannot write the artefact to {path} ({problem}); free space there or give another "

@@ -75,7 +75,9 @@ def print_metrics(metrics: dict, skipped: list) -> None:
             "-" if row[key] is None or row[key]["value"] is None else f"{row[key]['value']:.3f}"
             for key in ("precision", "recall", "f1")
         )
-        print("{:<{}}  {:>6}  {:>9}  {:>6}  {:>5}".format(row["name"], width, row["count"], *figures))
+        print(
+            "{:<{}}  {:>6}  {:>9}  {:>6}  {:>5}".format(row["name"], width, row["count"], *figures)
+        )
     if skipped:
         print(f"\n{len(skipped)} files left out:")
         for path, reason in skipped:

@@ -106,7 +106,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     print(f"Device: {device}.")
     print(f"Backbone: {backbone} at {image_size} px, weights {weights}: {why}.")
 
-    model, run = _fit(options, train, val, backbone, weights, image_size)
+    run = _fit(options, train, val, backbone, weights, image_size)
     metrics = run.metrics
     notes: dict[str, Any] = {
         "weights": weights,
@@ -152,7 +152,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
 
 def _fit(
     options: argparse.Namespace, train: Any, val: Any, backbone: str, weights: str, image_size: int
-) -> tuple[Any, Any]:
+) -> Any:
     import keras
 
     from tl_keras.builders.classifier import build_classifier
@@ -178,7 +178,7 @@ def _fit(
         resize=options.resize,
         seed=options.seed,
     )
-    return model, run
+    return run
 
 
 def _random_weights_accuracy(
@@ -193,9 +193,7 @@ def _random_weights_accuracy(
 
     print("\nFor comparison, the same head on random backbone weights ...", file=sys.stderr)
     keras.utils.set_random_seed(options.seed)
-    model = build_classifier(
-        backbone, len(train.class_names), image_size=image_size, weights=None
-    )
+    model = build_classifier(backbone, len(train.class_names), image_size=image_size, weights=None)
     images, _ = next(iter(train.dataset(64, image_size, resize=options.resize, shuffle=True)))
     calibrate_batch_norm(model, images)
     run = fit(

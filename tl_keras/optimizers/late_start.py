@@ -3,8 +3,8 @@
 An Adam-like optimizer divides its moments by ``1 - beta**step``.  A variable that is unfrozen at
 step 1,000 has empty moments but a correction of nearly 1, so its first steps come out three to
 four times too large.  Counting steps from the variable's own birth gives the steps of a fresh
-optimizer (Kingma & Ba 2015, section 3, for the correction itself).  Nadam keeps one product of momenta
-for all variables, so its late variables come close to fresh ones, not equal.
+optimizer (Kingma & Ba 2015, section 3, for the correction itself).  Nadam keeps one product of
+momenta for all variables, so its late variables come close to fresh ones, not equal.
 """
 
 from collections.abc import Iterable

@@ -26,7 +26,7 @@ def extract_features(
         Pooled features, float32 (N, D), and labels, int32 (N,).
 
     Example:
-        >>> features, labels = extract_features(model, train.dataset(32, 128), "train")  # doctest: +SKIP
+        >>> x, y = extract_features(model, train.dataset(32, 128), "train")  # doctest: +SKIP
     """
     extractor = features_model(model)
     features, labels = [], []

@@ -216,7 +216,9 @@ def _fit_stages(
     if hasattr(train, "dataset"):
         # Whatever else looks at the data, order and augmentation stay functions of (seed, epoch).
         own.append(
-            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: set_epoch(batches, epoch))
+            keras.callbacks.LambdaCallback(
+                on_epoch_begin=lambda epoch, _: set_epoch(batches, epoch)
+            )
         )
     with reading_errors():
         model.fit(

@@ -33,7 +33,7 @@ class Journal:
 
     Example:
         >>> journal = Journal(model)  # doctest: +SKIP
-        >>> journal.add("head", {"loss": 0.3, "val_loss": 0.4}, 1e-3, model.variables)  # doctest: +SKIP
+        >>> journal.add("head", logs, 1e-3, model.variables)  # doctest: +SKIP
     """
 
     def __init__(self, model: keras.Model, verbose: bool = True):

@@ -143,7 +143,10 @@ def choose_recipe(counts: Sequence[int], pretrained: bool, accelerated: bool = F
     """
     total, smallest = sum(counts), min(counts)
     if not pretrained:
-        choice, why = "fine_tune", "the backbone starts from random weights, so all of it must train"
+        choice, why = (
+            "fine_tune",
+            "the backbone starts from random weights, so all of it must train",
+        )
     elif smallest < 20:
         choice, why = (
             "feature_extraction",

@@ -70,15 +70,12 @@ class Run:
         probabilities = probabilities_of(self.model, np.concatenate(outputs))
         return evaluate_classification(np.concatenate(labels), probabilities, self.class_names)
 
-    def save(
-        self, path: str | Path, *, notes: dict[str, Any] | None = None, overwrite: bool = False
-    ) -> Path:
+    def save(self, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
         """Write the artefact: model, description, history and report, all or nothing.
 
         Args:
             path: A folder that does not exist yet, or is empty.
             notes: More entries of ``model.json`` (JSON values).
-            overwrite: Replace an artefact that stands there already.
 
         Returns:
             The folder.
@@ -91,7 +88,7 @@ class Run:
         """
         from tl_keras.artefact.writing import write_artefact
 
-        return write_artefact(self, Path(path), notes=notes or {}, overwrite=overwrite)
+        return write_artefact(self, Path(path), notes=notes or {})
 
 
 def probabilities_of(model: keras.Model, outputs: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Callbacks that run the stages of a recipe inside ``fit()``: rate, journal, patience, unfreezing."""
+"""Callbacks that run the stages of a recipe in ``fit()``: rate, journal, patience, unfreezing."""
 
 from collections.abc import Sequence
 
@@ -35,14 +35,17 @@ class StageClock(keras.callbacks.Callback):
         return self.stages[self.index]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the epoch's clock."""
         self.journal.start_epoch()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Set the rate of this step."""
         stage = self.stage
         done = (self._epoch_of_stage * self.steps + batch) / (stage.epochs * self.steps)
         self.model.optimizer.learning_rate = stage_rate(stage.learning_rate, done, stage.warmup)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Write the epoch down, and go to the next stage where this one is over."""
         stage = self.stage
         self.journal.add(
             stage.name, logs, float(self.model.optimizer.learning_rate), self.model.variables
@@ -74,4 +77,5 @@ class RecipeUnfreezing(StagedUnfreezing):
         self._stage_clock = clock
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Make trainable what the stage that runs now trains."""
         self.unfreeze_to(self._stage_clock.stage.unfreeze)
