@@ -8,7 +8,7 @@ DATA is a folder per class (or train/ and val/ folders of them), or a folder of 
 ``classes.json`` (encoded images in one byte array: ``blob``, ``off``, ``label``, ``split``, 1 for
 validation).  Interrupt it at any time: the same command goes on after the last finished epoch.
 
-Recipe: random resized crops and flips (Szegedy et al. 2015), colour jitter, MixUp
+Recipe: random resized crops and flips (Szegedy et al. 2015), colour and sharpness jitter, MixUp
 (arXiv:1710.09412), label smoothing, AdamW with warm-up and cosine decay (arXiv:1711.05101),
 exponential moving average of the weights.  With ``--teacher``, its pooled features of K random
 crops of every image are computed once, and the student, shown the same crops (flipped and jittered
@@ -30,13 +30,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageEnhance
 from tqdm import tqdm
 
 import tl_keras as tl
 from tl_keras.backbones.construction import construct
 from tl_keras.backbones.preprocessing import apply_preprocessing
 from tl_keras.backbones.registry import get_backbone
+from tl_keras.backbones.weights import load_weights
 from tl_keras.training.schedule import stage_rate
 
 FEATURES = 256  # principal components kept of the teacher's features
@@ -186,7 +187,11 @@ class Views(keras.utils.PyDataset):
         views = (rows + self.epoch) % len(self.boxes)
         x = np.empty((count, self.size, self.size, 3), "float32")
         for n, (row, view) in enumerate(zip(rows, views, strict=True)):
-            image = np.asarray(crop(self.images[row], self.boxes[view, row], self.size), "float32")
+            image = crop(self.images[row], self.boxes[view, row], self.size)
+            if rng.random() < 0.5:
+                # Small images enlarged are blurred, photographs are not: be used to both.
+                image = ImageEnhance.Sharpness(image).enhance(rng.uniform(0, 4))
+            image = np.asarray(image, "float32")
             image = image[:, ::-1] if rng.random() < 0.5 else image
             x[n] = jitter(image, rng) if rng.random() < 0.8 else image
         targets = [np.eye(self.classes, dtype="float32")[self.labels[rows]]]
@@ -204,6 +209,8 @@ class Student:
     def __init__(self, options, classes: int, steps: int, taught: bool):
         record = get_backbone(options.backbone)
         self.base = construct(record, None)
+        if options.init:
+            load_weights(self.base, record, options.init)
         for layer in self.base.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = BATCH_NORM_MOMENTUM
@@ -326,6 +333,7 @@ def main() -> None:
     add("--weight-decay", type=float, default=0.02)
     add("--mixup", type=float, default=0.1, help="alpha of its beta distribution; 0: none")
     add("--feature-weight", type=float, default=4.0)
+    add("--init", type=Path, help="a BASE.npz of an earlier run to start the base from")
     add("--subset", type=float, default=1.0, help="part of the training images, for comparisons")
     add("--seed", type=int, default=0)
     options = parser.parse_args()
