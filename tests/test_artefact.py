@@ -71,6 +71,48 @@ def test_model_loads_and_predicts_the_same_without_tl_keras(trained, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "y.npy")[0], probabilities, atol=1e-6)
 
 
+def test_fine_tuned_model_loads_without_tl_keras(photos, tmp_path):
+    """The optimizer of the unfrozen stages is ours; it must not be in the file."""
+    train, val = tl.data.from_folder(photos, progress=False).split(0.3, seed=0)
+    model = tl.build_classifier("mobilenet_025", 2, image_size=32, weights=None)
+    run = tl.fit(model, train, val, recipe=[Stage("all", 1, unfreeze="all")], verbose=False)
+    folder = run.save(tmp_path / "run")
+    code = (
+        "import sys; sys.modules['tl_keras'] = None\n"
+        f"import keras; keras.saving.load_model({str(folder / 'model.keras')!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_damaged_model_file_is_one_clear_error(trained, tmp_path):
+    content = bytearray((trained[1] / "model.keras").read_bytes())
+    for place in (len(content) // 3, len(content) // 2, len(content) - 40):
+        broken = bytearray(content)
+        broken[place : place + 8] = b"\xff" * 8
+        (tmp_path / "model.keras").write_bytes(broken)
+        (tmp_path / "model.json").write_bytes((trained[1] / "model.json").read_bytes())
+        with pytest.raises(InputError, match=r"model\.keras cannot be opened"):
+            tl.load(tmp_path)
+
+
+def test_classes_in_another_order_are_matched_by_name(trained, photos, tmp_path):
+    import shutil
+
+    run, folder, _ = trained
+    shutil.copytree(photos / "stripes", tmp_path / "d" / "stripes")
+    only = tl.data.from_folder(photos, progress=False)
+    stripes = only.subset(np.flatnonzero(only.labels == 1))
+    renamed = type(only)(
+        stripes.paths,
+        np.zeros(len(stripes), "int32"),
+        ("stripes",),
+        stripes.digests,
+        stripes.splits,
+    )
+    one, other = run.evaluate(renamed), tl.load(folder).evaluate(stripes)
+    assert one["confusion_matrix"] == other["confusion_matrix"]
+
+
 def test_called_model_does_not_run_in_training_mode(trained):
     """Random layers inside would put BatchNorm into training mode; the artefact has none."""
     _, folder, _ = trained

@@ -55,11 +55,13 @@ def test_predict_json_goes_on_past_a_bad_file(trained, photos, tmp_path, capsys)
 
 
 def test_evaluate_prints_intervals_and_draws(trained, photos, tmp_path, capsys):
-    picture = tmp_path / "confusion.png"
-    assert main(["evaluate", str(trained), str(photos), "--output", str(picture)]) == 0
+    folder = tmp_path / "measured"
+    assert main(["evaluate", str(trained), str(photos), "--output", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "95 % interval" in out and "rings" in out
-    assert Image.open(picture).size[0] > 200
+    assert Image.open(folder / "confusion_matrix.png").size[0] > 200
+    said = json.loads((folder / "metrics.json").read_text())
+    assert said["accuracy"]["low"] <= said["accuracy"]["value"] <= said["accuracy"]["high"]
 
 
 def test_backbones_lists_and_filters(capsys):
@@ -128,6 +130,16 @@ BAD = {
     "output not writable": (
         lambda root: _folder(root / "d", ants=3, bees=3),
         ["--output", "/proc/nothing/here"],
+        "--output",
+    ),
+    "seed": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--seed", "-1"],
+        "seed",
+    ),
+    "output name too long": (
+        lambda root: _folder(root / "d", ants=3, bees=3),
+        ["--output", "x" * 300],
         "--output",
     ),
     "fraction": (

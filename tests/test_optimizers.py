@@ -6,7 +6,7 @@ import pytest
 
 from tl_keras.errors import InputError
 from tl_keras.optimizers.late_start import LateStart
-from tl_keras.optimizers.layer_wise import layer_wise
+from tl_keras.optimizers.layer_rates import layer_wise
 
 RULES = ["SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Lion", "Lamb"]
 

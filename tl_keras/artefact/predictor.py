@@ -1,6 +1,8 @@
 """Open an artefact and predict with it, reading images exactly as training did."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,12 +49,19 @@ class Predictor:
 
         try:
             self.model = keras.saving.load_model(path / "model.keras", compile=False)
-        except (OSError, ValueError, KeyError) as problem:
-            first = str(problem).strip().splitlines()[0]
+        except (
+            OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error
+        ) as problem:  # fmt: skip
+            first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
             raise InputError(
                 f"{path / 'model.keras'} cannot be opened ({first}); copy or train it again"
             ) from problem
         self.class_names: tuple[str, ...] = tuple(self.description["class_names"])
+        if len(self.class_names) != self.model.output_shape[-1]:
+            raise InputError(
+                f"{path / 'model.json'} names {len(self.class_names)} classes, the model has "
+                f"{self.model.output_shape[-1]}; copy both again"
+            )
         self.image_size: int = self.description["image_size"]
         self.resize: str = self.description["resize"]
 
@@ -106,17 +115,10 @@ class Predictor:
             InputError: The examples' classes are not the model's.
         """
         from tl_keras.evaluation.metrics import evaluate_classification
+        from tl_keras.training.run import labels_in_order_of
 
-        unknown = [name for name in examples.class_names if name not in self.class_names]
-        if unknown:
-            raise InputError(
-                f"{examples.root} has classes that the model does not know: {', '.join(unknown)}; "
-                f"it knows {', '.join(self.class_names)}"
-            )
-        position = np.array([self.class_names.index(name) for name in examples.class_names])
-        return evaluate_classification(
-            position[examples.labels], self.probabilities(examples.paths), self.class_names
-        )
+        labels = labels_in_order_of(self.class_names, examples)
+        return evaluate_classification(labels, self.probabilities(examples.paths), self.class_names)
 
 
 def load(path: str | Path) -> Predictor:
@@ -149,7 +151,7 @@ def _read_description(path: Path) -> dict[str, Any]:
         ) from problem
     if missing:
         raise InputError(f"{path / 'model.json'} lacks {', '.join(sorted(missing))}; copy it again")
-    if description["format"] > FORMAT:
+    if not isinstance(description["format"], int) or description["format"] > FORMAT:
         raise InputError(
             f"{path} was written by a newer tl_keras (format {description['format']}); upgrade"
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tl_keras.training.run import Run
 
 FORMAT = 1
+_PREFIX = ".tl-keras-"
 
 
 def check_output(path: Path) -> None:
@@ -24,19 +25,23 @@ def check_output(path: Path) -> None:
     Raises:
         InputError: Another run or other files stand there, or the place cannot be written to.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file; give --output a folder")
-    if path.is_dir() and any(path.iterdir()):
-        what = "another run" if (path / "model.json").exists() else "other files"
-        raise InputError(f"{path} already holds {what}; give another --output, or move it away")
-    parent = path.parent
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=parent):
-            pass
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; give --output a folder")
+        if path.is_dir() and any(path.iterdir()):
+            what = "another run" if (path / "model.json").exists() else "other files"
+            raise InputError(f"{path} already holds {what}; give another --output, or move it away")
+        if path.is_dir() and (path.is_symlink() or path.samefile(Path.cwd()) or path.is_mount()):
+            raise InputError(
+                f"{path} cannot be replaced by a run; give --output a new folder in it"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Writes there, and finds out whether the file system takes the name.
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path.parent) as trial:
+            (Path(trial) / path.name).mkdir()
     except OSError as problem:
         raise InputError(
-            f"cannot write to {parent} ({problem.strerror}); give an --output that you may write to"
+            f"cannot write to {path} ({problem.strerror}); give an --output that you may write to"
         ) from problem
 
 
@@ -46,14 +51,19 @@ def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
     Raises:
         InputError: As :func:`check_output`.
     """
+    import keras
+
     from tl_keras.builders.classifier import without_augmentation
     from tl_keras.evaluation.history import write_history_csv
 
     check_output(path)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=path.parent))
     try:
-        # Uncompiled: an optimizer of ours would not load where tl_keras is missing.
-        without_augmentation(run.model).save(temporary / "model.keras")
+        # A new model over the same layers is not compiled: an optimizer of ours, saved with the
+        # model, would keep it from loading where tl_keras is missing.
+        plain = without_augmentation(run.model)
+        plain = keras.Model(plain.input, plain.output, name=plain.name)
+        plain.save(temporary / "model.keras")
         description = {**describe(run), **notes}
         (temporary / "model.json").write_text(json.dumps(description, indent=2, allow_nan=False))
         write_history_csv(run.history, temporary / "history.csv")

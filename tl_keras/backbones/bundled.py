@@ -24,7 +24,10 @@ def bundled_backbones() -> dict[str, dict[str, Any]]:
         >>> list(bundled_backbones())  # doctest: +SKIP
         ['mobilenet_v2_035']
     """
-    return json.loads(_read("manifest.json"))
+    try:
+        return json.loads(_read("manifest.json"))
+    except ValueError as problem:
+        raise InputError("the bundled manifest.json is damaged; reinstall tl_keras") from problem
 
 
 def load_bundled(base: "keras.Model", name: str) -> None:

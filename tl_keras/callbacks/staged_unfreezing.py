@@ -43,7 +43,9 @@ class StagedUnfreezing(keras.callbacks.Callback):
         train_batch_norm: bool = False,
     ):
         super().__init__()
-        if not schedule or any(int(epoch) != epoch or epoch < 0 for epoch in schedule):
+        if not (isinstance(schedule, Mapping) and schedule) or any(
+            not isinstance(epoch, int) or epoch < 0 for epoch in schedule
+        ):
             raise InputError(
                 f"StagedUnfreezing needs a mapping from epoch (0, 1, …) to what trains from then "
                 f"on, such as {{0: 0, 3: 1, 6: 'all'}}; got {schedule!r}"
@@ -54,6 +56,8 @@ class StagedUnfreezing(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Build the optimizer on every variable that may ever train."""
+        for what in self.schedule.values():
+            check_unfreeze(self.model, what)
         variables = every_trainable_variable(self.model)
         optimizer = self.model.optimizer
         if optimizer.built and not _knows(optimizer, variables):
@@ -97,15 +101,36 @@ def apply_unfreeze(
         unfreeze(model, what, train_batch_norm=train_batch_norm)
 
 
-def every_trainable_variable(model: keras.Model) -> list[keras.Variable]:
-    """All variables that could train, frozen or not, in the model's order."""
+def check_unfreeze(model: keras.Model, what: int | float | str) -> None:
+    """Raise, before any training, if the backbone has no such stages; change nothing.
+
+    Raises:
+        InputError: Too many stages, a fraction outside 0..1, or an unknown name.
+    """
+    flags = _flags(model)
+    try:
+        apply_unfreeze(model, what)
+    finally:
+        _restore(flags)
+
+
+def _flags(model: keras.Model) -> list[tuple[keras.Layer, bool]]:
     base = find_backbone(model)
-    flags = [(layer, layer.trainable) for layer in base._flatten_layers(include_self=True)]
-    base.trainable = True
-    variables = model.trainable_variables
+    return [(layer, layer.trainable) for layer in base._flatten_layers(include_self=True)]
+
+
+def _restore(flags: list[tuple[keras.Layer, bool]]) -> None:
     # From the outermost in: setting a container sets what it holds.
     for layer, flag in flags:
         layer.trainable = flag
+
+
+def every_trainable_variable(model: keras.Model) -> list[keras.Variable]:
+    """All variables that could train, frozen or not, in the model's order."""
+    flags = _flags(model)
+    find_backbone(model).trainable = True
+    variables = model.trainable_variables
+    _restore(flags)
     return variables
 
 
@@ -114,9 +139,11 @@ def _rebuilt(
 ) -> keras.optimizers.Optimizer:
     """The same optimizer with slots for all variables; what it had learned is carried over."""
     new = type(optimizer).from_config(optimizer.get_config())
+    # Under mixed precision a LossScaleOptimizer stands round the one that holds these.
+    source, target = (getattr(one, "inner_optimizer", one) for one in (optimizer, new))
     for held in ("rates_by_id", "_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
-        if hasattr(optimizer, held):
-            setattr(new, held, getattr(optimizer, held))
+        if hasattr(source, held):
+            setattr(target, held, getattr(source, held))
     new.build(variables)
     known = {variable.path: variable for variable in optimizer.variables}
     for variable in new.variables:

@@ -1,7 +1,9 @@
 """``tl-keras evaluate``: a trained model on labelled images."""
 
 import argparse
+import json
 import time
+from pathlib import Path
 
 from tl_keras.cli.options import add_json, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
@@ -28,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only this part, where DATA has train/, val/ or test/ folders (default: all)",
     )
     parser.add_argument(
-        "--output", metavar="PNG", help="also draw the confusion matrix into this file"
+        "--output",
+        metavar="DIR",
+        help="also write confusion_matrix.png and metrics.json there; must not exist yet",
     )
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
@@ -39,9 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print."""
     from tl_keras.artefact.predictor import load
+    from tl_keras.artefact.writing import check_output
     from tl_keras.data import from_folder
 
     began = time.perf_counter()
+    if options.output:
+        check_output(Path(options.output))
     with messages(options.json):
         start_keras()
         predictor = load(options.model)
@@ -52,7 +59,10 @@ def run(options: argparse.Namespace) -> int:
         if options.output:
             from tl_keras.evaluation.plots import plot_confusion_matrix
 
-            plot_confusion_matrix(metrics, options.output)
+            folder = Path(options.output)
+            folder.mkdir(exist_ok=True)
+            plot_confusion_matrix(metrics, folder / "confusion_matrix.png")
+            (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
     skipped = [list(item) for item in examples.skipped]
     if options.json:
         seconds = round(time.perf_counter() - began, 1)

@@ -93,7 +93,9 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     check_weights(record, weights)
 
     from tl_keras.data import from_folder
+    from tl_keras.data.splitting import check_seed
 
+    check_seed(options.seed)
     if sample:
         from tl_keras.data import sample_set
 
@@ -115,21 +117,20 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
         "evaluated_on": f"{len(val)} validation images, which also chose the best epoch",
         "skipped": [list(item) for item in examples.skipped],
     }
-    print(f"\nOn {len(val)} held-out images:")
-    print(f"  accuracy            {percent(metrics['accuracy'])}")
-    print(f"  balanced accuracy   {percent(metrics['balanced_accuracy'])}")
-    print(f"  majority class      {percent(metrics['majority_baseline'])}")
-    if test is not None:
-        notes["test_metrics"] = run.evaluate(test)
-        print(f"On the {len(test)} images of the data's own test part, never looked at before:")
-        print(f"  accuracy            {percent(notes['test_metrics']['accuracy'])}")
-        print(f"  balanced accuracy   {percent(notes['test_metrics']['balanced_accuracy'])}")
-    if sample and not run.interrupted and weights != "none":
-        scratch = _random_weights_accuracy(options, train, val, backbone, image_size)
-        notes["baselines"] = {"Same head on random weights": scratch}
-        gain = 100 * (metrics["accuracy"]["value"] - scratch["value"])
-        print(f"  head, random base   {percent(scratch)}")
-        print(f"Transfer from the pretrained base is worth {gain:+.1f} points of accuracy here.")
+    if metrics:
+        print(f"\nOn {len(val)} held-out images:")
+        _print_figures(metrics)
+        print(f"  majority class      {percent(metrics['majority_baseline'])}")
+    try:
+        # From here on a Ctrl-C must not cost the model that is already trained.
+        if test is not None:
+            notes["test_metrics"] = run.evaluate(test)
+            print(f"On the {len(test)} images of the data's own test part, never looked at before:")
+            _print_figures(notes["test_metrics"])
+        if sample and not run.interrupted and weights != "none":
+            notes["baselines"] = _against_random(options, train, val, backbone, image_size, run)
+    except KeyboardInterrupt:
+        run.interrupted = True
     saved = run.save(output, notes=notes)
     if run.interrupted:
         print(f"interrupted: the best model so far was saved to {saved}", file=sys.stderr)
@@ -181,6 +182,27 @@ def _fit(
     return run
 
 
+def _print_figures(metrics: dict[str, Any]) -> None:
+    print(f"  accuracy            {percent(metrics['accuracy'])}")
+    print(f"  balanced accuracy   {percent(metrics['balanced_accuracy'])}")
+
+
+def _against_random(
+    options: argparse.Namespace, train: Any, val: Any, backbone: str, image_size: int, run: Any
+) -> dict[str, dict[str, float]]:
+    """Say what pretraining is worth: the head alone on learned and on random features."""
+    scratch = _random_weights_accuracy(options, train, val, backbone, image_size)
+    print(f"  head, random base   {percent(scratch)}")
+    head = [row["val_accuracy"] for row in run.history if row["stage"] == "head"]
+    if head:
+        gain = 100 * (max(head) - scratch["value"])
+        print(
+            f"The head alone reached {100 * max(head):.1f} % on the pretrained base: transfer is "
+            f"worth {gain:+.1f} points here."
+        )
+    return {"Same head on random weights": scratch}
+
+
 def _random_weights_accuracy(
     options: argparse.Namespace, train: Any, val: Any, backbone: str, image_size: int
 ) -> dict[str, float]:
@@ -200,6 +222,8 @@ def _random_weights_accuracy(
         model, train, val, recipe="feature_extraction", seed=options.seed,
         batch_size=options.batch_size, resize=options.resize, verbose=False,
     )  # fmt: skip
+    if run.interrupted:
+        raise KeyboardInterrupt
     return run.metrics["accuracy"]
 
 

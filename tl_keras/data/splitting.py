@@ -25,8 +25,8 @@ def check_seed(seed: int) -> None:
         >>> check_seed(0)
     """
     whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not whole or seed < 0:
-        raise InputError(f"seed {seed!r} is not a whole number from 0 on; give e.g. 0")
+    if not whole or not 0 <= seed < 2**32:
+        raise InputError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1; give e.g. 0")
 
 
 def _rank(digest: str, seed: int) -> bytes:

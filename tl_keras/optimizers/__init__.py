@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
-    "layer_wise": "tl_keras.optimizers.layer_wise",
+    "layer_wise": "tl_keras.optimizers.layer_rates",
     "LateStart": "tl_keras.optimizers.late_start",
 }
 __all__ = [*_PUBLIC]

@@ -41,6 +41,8 @@ class LateStart:
         if not self._outer.built:
             self._outer.build(variables)
         self._inner._check_variables_are_known(variables)
+        # A fit() that was interrupted never called release().
+        self.release()
         self._update_step = self._inner.update_step
         self._inner.update_step = self._late_update_step
         if keras.backend.backend() == "jax":

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import keras
-import numpy as np
 
 from tl_keras.backbones.registry import find_backbone
 from tl_keras.backbones.stages import stage_map
 from tl_keras.builders.classifier import head_model
 from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable_variable
 from tl_keras.data.pipeline import reading_errors, set_epoch
-from tl_keras.errors import InputError
-from tl_keras.optimizers.layer_wise import layer_wise
+from tl_keras.data.splitting import check_seed
+from tl_keras.optimizers.layer_rates import layer_wise
+from tl_keras.training.checks import check_inputs, check_recipe
 from tl_keras.training.features import extract_features
 from tl_keras.training.inputs import ArrayBatches, batches_of
 from tl_keras.training.journal import Journal
@@ -74,12 +74,12 @@ def fit(
         0.93
     """
     began = time.perf_counter()
-    image_size = _check(model, train, val)
-    labels = np.asarray(train.labels if hasattr(train, "labels") else train[1])
-    counts = np.bincount(labels, minlength=model.output_shape[-1])
+    check_seed(seed)
+    image_size, counts = check_inputs(model, train, val)
     if recipe == "auto":
         recipe = choose_recipe(counts[counts > 0].tolist(), pretrained, accelerated())
     recipe = get_recipe(recipe)
+    check_recipe(model, recipe, arrays=not hasattr(train, "dataset"))
     keras.utils.set_random_seed(seed)
     shape = {"batch_size": batch_size, "image_size": image_size, "resize": resize, "seed": seed}
     journal = Journal(model, verbose)
@@ -88,9 +88,9 @@ def fit(
         stages = list(recipe.stages)
         while stages:
             # Frozen stages and unfrozen ones are run in groups, in the order of the recipe.
-            cached = _on_features(stages[0])
+            cached = _on_features(model, stages[0])
             group = [stages.pop(0)]
-            while stages and not cached and not _on_features(stages[0]):
+            while stages and not cached and not _on_features(model, stages[0]):
                 group.append(stages.pop(0))
             if cached:
                 _fit_head(model, train, val, group[0], journal, shape, verbose)
@@ -117,27 +117,17 @@ def fit(
         seconds=time.perf_counter() - began,
     )
     if val is not None:
-        run.metrics = run.evaluate(val)
+        try:
+            run.metrics = run.evaluate(val)
+        except KeyboardInterrupt:
+            run.interrupted = True
     return replace(run, seconds=time.perf_counter() - began)
 
 
-def _on_features(stage: Stage) -> bool:
-    return stage.frozen and stage.augment == "none"
-
-
-def _check(model: keras.Model, train: Any, val: Any) -> int:
-    """The model's image size, once data and model are known to fit each other."""
-    find_backbone(model)
-    if len(train) == 0:
-        raise InputError("there are no training images; give at least one per class")
-    for data in (train, val):
-        names = getattr(data, "class_names", None)
-        if names is not None and len(names) != model.output_shape[-1]:
-            raise InputError(
-                f"the data has {len(names)} classes, the model {model.output_shape[-1]}; build it "
-                f"with num_classes={len(names)}"
-            )
-    return model.input_shape[1]
+def _on_features(model: keras.Model, stage: Stage) -> bool:
+    # Augmentation, of the pipeline or of the model itself, gives new features every epoch.
+    own = any(layer.name == "augmentation" for layer in model.layers)
+    return stage.frozen and stage.augment == "none" and not own
 
 
 def accelerated() -> bool:
@@ -197,13 +187,7 @@ def _fit_stages(
     model: keras.Model, train: Any, val: Any, recipe: Recipe, stages: Sequence[Stage],
     journal: Journal, shape: dict, callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:  # fmt: skip
-    augmentations = {stage.augment for stage in stages}
-    if len(augmentations) > 1:
-        raise InputError(
-            "stages that train the backbone share one augmentation preset; "
-            f"this recipe names {', '.join(sorted(augmentations))}"
-        )
-    batches = batches_of(train, shuffle=True, augment=augmentations.pop(), **shape)
+    batches = batches_of(train, shuffle=True, augment=stages[0].augment, **shape)
     held_out = None if val is None else batches_of(val, **shape)
     model.compile(
         optimizer=adamw(_backbone_rates(model, recipe.bottom_rate)),

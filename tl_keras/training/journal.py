@@ -69,10 +69,12 @@ class Journal:
             "seconds": round(time.perf_counter() - self._clock, 3),
         }
         self.rows.append(row)
-        better = np.isfinite(row["loss"]) and (self.best is None or score(row) > score(self.best))
+        sound = np.isfinite(row["loss"]) and np.isfinite(score(row)).all()
+        better = sound and (self.best is None or score(row) > score(self.best))
         if better:
-            self.best = row
-            self._values.update((id(v), v.numpy()) for v in changed)
+            # Copied first: an interrupt in between leaves the best before, whole.
+            values = {**self._values, **{id(v): v.numpy() for v in changed}}
+            self._values, self.best = values, row
         # Epochs on cached features take a tenth of a second: a line a second is enough.
         if self._verbose and time.perf_counter() - self._printed > 1:
             self._print(row, better)

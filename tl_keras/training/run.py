@@ -1,5 +1,6 @@
 """What ``fit`` returns: the trained model with everything an artefact needs to say about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 
 from tl_keras.data.pipeline import reading_errors
+from tl_keras.errors import InputError
 from tl_keras.evaluation.metrics import evaluate_classification
 from tl_keras.training.inputs import batches_of
 from tl_keras.training.recipes import Recipe
@@ -60,15 +62,18 @@ class Run:
         batches = batches_of(
             data, batch_size=self.batch_size, image_size=self.image_size, resize=self.resize
         )
-        labels, outputs = [], []
+        if hasattr(data, "class_names"):
+            labels = labels_in_order_of(self.class_names, data)
+        else:
+            labels = np.asarray(data[1]).reshape(-1)
+        outputs = []
         iterator = iter(batches)
         with reading_errors():
             for _ in range(len(batches)):
-                images, targets = next(iterator)
+                images, _ = next(iterator)
                 outputs.append(np.asarray(self.model.predict_on_batch(images), "float64"))
-                labels.append(np.asarray(targets))
         probabilities = probabilities_of(self.model, np.concatenate(outputs))
-        return evaluate_classification(np.concatenate(labels), probabilities, self.class_names)
+        return evaluate_classification(labels, probabilities, self.class_names)
 
     def save(self, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
         """Write the artefact: model, description, history and report, all or nothing.
@@ -89,6 +94,22 @@ class Run:
         from tl_keras.artefact.writing import write_artefact
 
         return write_artefact(self, Path(path), notes=notes or {})
+
+
+def labels_in_order_of(class_names: Sequence[str], examples: Any) -> np.ndarray:
+    """The labels of examples as positions in ``class_names``, whatever their own order.
+
+    Raises:
+        InputError: The examples have a class that is not among them.
+    """
+    unknown = [name for name in examples.class_names if name not in class_names]
+    if unknown:
+        raise InputError(
+            f"{examples.root} has classes that the model does not know: {', '.join(unknown)}; "
+            f"it knows {', '.join(class_names)}"
+        )
+    position = np.array([class_names.index(name) for name in examples.class_names])
+    return position[examples.labels]
 
 
 def probabilities_of(model: keras.Model, outputs: np.ndarray) -> np.ndarray:
