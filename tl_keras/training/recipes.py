@@ -90,7 +90,7 @@ RECIPES = {
         "progressive",
         (
             _HEAD,
-            Stage("upper half", epochs=6, unfreeze=0.5, learning_rate=2e-4, augment="light"),
+            Stage("top", epochs=6, unfreeze=0.5, learning_rate=2e-4, augment="light"),
             Stage("all", epochs=8, unfreeze="all", learning_rate=2e-4, augment="light"),
         ),
     ),
@@ -105,7 +105,7 @@ def get_recipe(recipe: "str | Recipe | Sequence[Stage]") -> Recipe:
 
     Example:
         >>> [stage.name for stage in get_recipe("progressive").stages]
-        ['head', 'upper half', 'all']
+        ['head', 'top', 'all']
     """
     if isinstance(recipe, Recipe):
         return recipe
