@@ -25,6 +25,7 @@ import itertools
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -150,10 +151,13 @@ def _extractor(name: str, size: int):
     except ImportError:
         return lambda batch: model.predict_on_batch(batch)
     # Several times faster than Keras on a CPU; bfloat16 turns the features by a cosine of 1e-5.
-    model.export("openvino_teacher", format="openvino", verbose=False)
-    core = openvino.Core()
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "teacher.xml")
+        model.export(file, format="openvino", verbose=False)
+        core = openvino.Core()
+        graph = core.read_model(file)
     compiled = core.compile_model(
-        core.read_model("openvino_teacher/model.xml"),
+        graph,
         "CPU",
         {"INFERENCE_PRECISION_HINT": "bf16"},
     )
