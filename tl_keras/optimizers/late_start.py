@@ -48,9 +48,9 @@ class LateStart:
         if keras.backend.backend() == "jax":
             self._inner.stateless_apply = self._subset_stateless_apply
 
-    def join(self, variables: Iterable[keras.Variable], step: int | None = None) -> None:
-        """Count the steps of these variables from ``step`` (default: the current iteration)."""
-        step = int(self._inner.iterations.numpy()) if step is None else step
+    def join(self, variables: Iterable[keras.Variable]) -> None:
+        """Count the steps of these variables from the current iteration."""
+        step = int(self._inner.iterations.numpy())
         for variable in variables:
             self._births[self._inner._get_variable_index(variable)] = step
 

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from tl_keras.data.pipeline import reading_errors
 from tl_keras.errors import InputError
 from tl_keras.evaluation.metrics import evaluate_classification
+from tl_keras.training.features import predict_batches
 from tl_keras.training.inputs import batches_of
 from tl_keras.training.recipes import Recipe
 
@@ -66,13 +66,8 @@ class Run:
             labels = labels_in_order_of(self.class_names, data)
         else:
             labels = np.asarray(data[1]).reshape(-1)
-        outputs = []
-        iterator = iter(batches)
-        with reading_errors():
-            for _ in range(len(batches)):
-                images, _ = next(iterator)
-                outputs.append(np.asarray(self.model.predict_on_batch(images), "float64"))
-        probabilities = probabilities_of(self.model, np.concatenate(outputs))
+        outputs, _ = predict_batches(self.model, batches, "evaluating")
+        probabilities = probabilities_of(self.model, outputs.astype("float64"))
         return evaluate_classification(labels, probabilities, self.class_names)
 
     def save(self, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
