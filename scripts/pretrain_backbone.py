@@ -12,7 +12,8 @@ Recipe: random resized crops and flips (Szegedy et al. 2015), colour and sharpne
 (arXiv:1710.09412), label smoothing, AdamW with warm-up and cosine decay (arXiv:1711.05101),
 exponential moving average of the weights.  With ``--teacher``, its pooled features of K random
 crops of every image are computed once, and the student, shown the same crops (flipped and jittered
-anew each time), matches them by cosine: a consistent teacher (arXiv:2106.05237).  ``--sizes`` lists
+anew each time), matches them by cosine, and their geometry over a batch by CKA
+(arXiv:1905.00414): a consistent teacher (arXiv:2106.05237).  ``--sizes`` lists
 image sizes and epochs, small ones first: a step at 64 px costs less than half of one at 96.
 
 Under ``KERAS_BACKEND=jax`` it trains on a GPU.  The result is OUTPUT/BACKBONE.npz: float16 arrays
@@ -100,13 +101,26 @@ def crop(image: np.ndarray, box, size: int) -> Image.Image:
     return Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR, box=corners)
 
 
-def jitter(image: np.ndarray, rng: np.random.Generator, strength: float = 0.3) -> np.ndarray:
-    """Brightness, contrast and saturation of a float32 (H, W, 3) image."""
-    brightness, contrast, saturation = 1 + rng.uniform(-strength, strength, 3)
+def jitter(images: np.ndarray, rng: np.random.Generator, strength: float = 0.3) -> np.ndarray:
+    """Brightness, contrast, saturation and noise of float32 (N, H, W, 3) images, 0..255.
+
+    Small images enlarged have no fine detail, photographs do: noise on a third of the images (up to
+    a standard deviation of 16) and sharpening before it make the features stand either.
+    """
+    count = len(images)
+    brightness, contrast, saturation = 1 + rng.uniform(
+        -strength, strength, (3, count, 1, 1)
+    ).astype("float32")
     grey = np.array([0.299, 0.587, 0.114], "float32")
     mix = saturation * np.eye(3, dtype="float32") + (1 - saturation) * grey[:, None]
-    mean = image.mean()
-    return ((image @ mix.astype("float32") - mean) * contrast + mean) * brightness
+    mean = images.mean((1, 2, 3), keepdims=True)
+    gain = (contrast * brightness)[..., None]
+    flat = images.reshape(count, -1, 3) @ mix
+    images = flat.reshape(images.shape) * gain + mean * (brightness[..., None] - gain)
+    noisy = rng.random(count) < 1 / 3
+    sigma = rng.uniform(0, 16, (noisy.sum(), 1, 1, 1)).astype("float32")
+    images[noisy] += sigma * rng.standard_normal(images[noisy].shape, "float32")
+    return images
 
 
 # --- teacher --------------------------------------------------------------------------------------
@@ -192,19 +206,34 @@ class Views(keras.utils.PyDataset):
         x = np.empty((count, self.size, self.size, 3), "float32")
         for n, (row, view) in enumerate(zip(rows, views, strict=True)):
             image = crop(self.images[row], self.boxes[view, row], self.size)
-            if rng.random() < 0.5:
-                # Small images enlarged are blurred, photographs are not: be used to both.
+            if rng.random() < 1 / 3:
                 image = ImageEnhance.Sharpness(image).enhance(rng.uniform(0, 4))
-            image = np.asarray(image, "float32")
-            image = image[:, ::-1] if rng.random() < 0.5 else image
-            x[n] = jitter(image, rng) if rng.random() < 0.8 else image
+            image = np.asarray(image)
+            x[n] = image[:, ::-1] if rng.random() < 0.5 else image
+        x = jitter(x, rng)
         targets = [np.eye(self.classes, dtype="float32")[self.labels[rows]]]
         if self.features is not None:
-            targets.append(self.features[views, rows].astype("float32"))
+            targets += [self.features[views, rows].astype("float32")] * 2
         share = rng.beta(self.options.mixup, self.options.mixup) if self.options.mixup else 1.0
         share = max(share, 1 - share)
         x, *targets = (share * a + (1 - share) * a[::-1] for a in (np.clip(x, 0, 255), *targets))
         return x, tuple(targets)
+
+
+@keras.saving.register_keras_serializable("tl_keras")
+class Geometry(keras.losses.Loss):
+    """One less the linear CKA of two sets of features of one batch (arXiv:1905.00414).
+
+    What a linear probe with a penalty sees is which images lie near which; a head that reads the
+    teacher's features off the student's leaves that geometry free, this loss does not.
+    """
+
+    def call(self, y_true, y_pred):
+        true, pred = (f - keras.ops.mean(f, 0, keepdims=True) for f in (y_true, y_pred))
+        true = keras.ops.matmul(true, keras.ops.transpose(true))
+        pred = keras.ops.matmul(pred, keras.ops.transpose(pred))
+        norm = keras.ops.sqrt(keras.ops.sum(true**2) * keras.ops.sum(pred**2) + 1e-12)
+        return 1 - keras.ops.sum(true * pred) / norm
 
 
 class Student:
@@ -226,7 +255,8 @@ class Student:
         losses = [keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)]
         if taught:
             outputs.append(keras.layers.Dense(FEATURES, name="feature")(pooled))
-            losses.append(keras.losses.CosineSimilarity())
+            outputs.append(keras.layers.Activation("linear", name="geometry")(pooled))
+            losses += [keras.losses.CosineSimilarity(), Geometry()]
         self.model = keras.Model(image, outputs)
         self.optimizer = keras.optimizers.AdamW(
             options.learning_rate,
@@ -240,8 +270,8 @@ class Student:
         self.model.compile(
             self.optimizer,
             loss=losses,
-            loss_weights=[1.0, options.feature_weight][: len(losses)],
-            metrics=[["accuracy"], []][: len(losses)],
+            loss_weights=[1.0, options.feature_weight, options.geometry_weight][: len(losses)],
+            metrics=[["accuracy"], [], []][: len(losses)],
         )
 
     @property
@@ -337,6 +367,7 @@ def main() -> None:
     add("--weight-decay", type=float, default=0.02)
     add("--mixup", type=float, default=0.1, help="alpha of its beta distribution; 0: none")
     add("--feature-weight", type=float, default=4.0)
+    add("--geometry-weight", type=float, default=2.0)
     add("--init", type=Path, help="a BASE.npz of an earlier run to start the base from")
     add("--subset", type=float, default=1.0, help="part of the training images, for comparisons")
     add("--seed", type=int, default=0)
