@@ -21,6 +21,7 @@ in the order of ``base.weights``, averaged, for ``weights=PATH``.
 """
 
 import argparse
+import hashlib
 import io
 import itertools
 import json
@@ -51,13 +52,19 @@ BATCH_NORM_MOMENTUM = 0.98  # Keras' 0.999 for MobileNets needs 5,000 steps to f
 
 def read_images(data: Path, size: int, seed: int, cache: Path):
     """Decode everything once into arrays on disk, opened memory-mapped; and the class count."""
-    files = [cache / f"{name}.npy" for name in ("images", "labels", "held_out")]
+    found = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(data.rglob("*"))]
+    key = _key(found, size, seed)
+    files = [cache / f"{name}_{key}.npy" for name in ("images", "labels", "held_out")]
     if not all(file.exists() for file in files):
         arrays = _shards(data) if list(data.glob("shard*.npz")) else _folder(data, size, seed)
         for file, array in zip(files, arrays, strict=True):
             save_atomically(file, lambda out, array=array: np.save(out, array))
     images, labels, held_out = (np.load(file, mmap_mode="r") for file in files)
     return images, np.asarray(labels), np.asarray(held_out), int(labels.max()) + 1
+
+
+def _key(*parts) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def _shards(data: Path):
@@ -128,7 +135,8 @@ def jitter(images: np.ndarray, rng: np.random.Generator, strength: float = 0.3) 
 
 def teacher_features(images, boxes, name: str, size: int, cache: Path, batch: int = 32):
     """Pooled features (views, N, FEATURES), float16, of every crop, on principal components."""
-    target = cache / f"teacher_{name}_{size}.npy"
+    key = _key(_sha256(images), _sha256(boxes))
+    target = cache / f"teacher_{name}_{size}_{key}.npy"
     if target.exists():
         return np.load(target, mmap_mode="r")
     teacher = _extractor(name, size)
@@ -151,6 +159,10 @@ def teacher_features(images, boxes, name: str, size: int, cache: Path, batch: in
         features[view] = (raw - mean) @ projection
     save_atomically(target, lambda out: np.save(out, features))
     return features
+
+
+def _sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
 
 
 def _extractor(name: str, size: int):
