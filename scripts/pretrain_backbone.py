@@ -5,7 +5,7 @@
         --teacher mobilenet_v2 --sizes 64:12,96:14 --output saved_models/pretrained
 
 DATA is a folder per class (or train/ and val/ folders of them), or a folder of ``shard*.npz`` with
-``classes.json`` (encoded images in one byte array: ``blob``, ``off``, ``label``, ``split``, 1 for
+``classes.json`` (encoded images in one byte array: ``blob``, ``off``, ``label``, ``split``, odd for
 validation).  Interrupt it at any time: the same command goes on after the last finished epoch.
 
 Recipe: random resized crops and flips (Szegedy et al. 2015), colour and sharpness jitter, MixUp
@@ -75,7 +75,7 @@ def _shards(data: Path):
         for start, stop in itertools.pairwise(offsets):
             images.append(np.asarray(Image.open(io.BytesIO(blob[start:stop])).convert("RGB")))
         labels.append(shard["label"])
-        held_out.append(shard["split"] == 1)
+        held_out.append(shard["split"] % 2 == 1)
     return np.stack(images), np.concatenate(labels).astype("int32"), np.concatenate(held_out)
 
 

@@ -23,6 +23,9 @@ def score(logs: Mapping[str, float]) -> tuple[float, float]:
 class Journal:
     """Rows of history and the best weights of the whole run, over all its stages.
 
+    A row's ``seconds`` are the epoch's own, ``elapsed`` those since the run began: the extraction of
+    features and the tracing of steps stand in the latter.
+
     The best epoch is the one with the highest validation accuracy, among equals the one with the
     lowest validation loss.  Loss alone prefers a head to a fine-tuned network that errs less but
     is surer of it.  Without validation data the training figures take their place.
@@ -42,7 +45,7 @@ class Journal:
         self._verbose = verbose
         self._variables = list(model.variables)
         self._values = {id(v): v.numpy() for v in self._variables}
-        self._clock = time.perf_counter()
+        self._began = self._clock = time.perf_counter()
         self._printed = 0.0
 
     def start_epoch(self) -> None:
@@ -67,6 +70,7 @@ class Journal:
             **{name: float(value) for name, value in logs.items()},
             "learning_rate": float(learning_rate),
             "seconds": round(time.perf_counter() - self._clock, 3),
+            "elapsed": round(time.perf_counter() - self._began, 3),
         }
         self.rows.append(row)
         sound = np.isfinite(row["loss"]) and np.isfinite(score(row)).all()
