@@ -1,10 +1,14 @@
 """Training is a list of stages: a recipe is data, and the three known ones are three lists."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tl_keras.errors import InputError
+from tl_keras.training.schedule import SCHEDULES
+
+LOSSES = ("crossentropy", "focal")
+CLASS_WEIGHTS = ("balanced", "effective")
 
 
 @dataclass(frozen=True)
@@ -16,10 +20,15 @@ class Stage:
         epochs: At most so many epochs.
         unfreeze: What of the backbone trains: 0 nothing, an int the last so many stages of the
             stage map, a float the last fraction of them, ``"all"``.
-        learning_rate: Peak rate of the head; cosine decay to 1 % of it over the stage's epochs.
-        warmup: Fraction of the stage's steps over which the rate rises linearly from zero.
+        learning_rate: Peak rate of the head.
+        warmup: Fraction of the stage's steps over which the rate rises; None: 0.1, and 0.25 of a
+            one-cycle stage.
         patience: Epochs without improvement before the stage ends; counted anew in each stage.
         augment: Augmentation preset of the training images: ``"none"`` or ``"light"``.
+        schedule: How the rate goes on from its peak: ``"cosine"`` falls to 1 % of it over the
+            stage's epochs; ``"one_cycle"`` rises from a 25th of it and falls to nothing;
+            ``"constant"`` stays; ``"plateau"`` stays and is divided by 10 whenever half the
+            patience has passed without improvement.
 
     A stage that trains nothing of the backbone and augments nothing runs on cached features.
 
@@ -32,17 +41,23 @@ class Stage:
     epochs: int
     unfreeze: int | float | str = 0
     learning_rate: float = 1e-3
-    warmup: float = 0.1
+    warmup: float | None = None
     patience: int = 5
     augment: str = "none"
+    schedule: str = "cosine"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.patience < 1:
             raise InputError(f"stage {self.name!r}: epochs and patience are 1 or more")
         if not self.learning_rate > 0:
             raise InputError(f"stage {self.name!r}: learning_rate is above 0")
-        if not 0 <= self.warmup < 1:
+        if self.warmup is not None and not 0 <= self.warmup < 1:
             raise InputError(f"stage {self.name!r}: warmup is a fraction in [0, 1)")
+        if self.schedule not in SCHEDULES:
+            raise InputError(
+                f"stage {self.name!r}: schedule={self.schedule!r} is unknown; give one of "
+                + ", ".join(SCHEDULES)
+            )
 
     @property
     def frozen(self) -> bool:
@@ -60,6 +75,19 @@ class Recipe:
         reason: Why this recipe, in one sentence.
         bottom_rate: Rate of the lowest backbone stage as a fraction of the head's; the stages
             between are spaced geometrically (Howard & Ruder 2018, arXiv:1801.06146).
+        weight_decay: Decoupled decay of AdamW per step and unit of learning rate; none on biases
+            and norms.
+        clip_norm: Highest global norm of a step's gradients; None: not clipped.
+        ema: Momentum, in [0, 1), of a moving average of the weights that evaluation and the best
+            epoch use, such as 0.99; None: no average.
+        loss: ``"crossentropy"``, or ``"focal"`` (Lin et al. 2017, arXiv:1708.02002).
+        label_smoothing: Share of each target spread over all classes, in [0, 1).
+        class_weights: ``"balanced"`` (inverse frequency), ``"effective"`` (effective number of
+            samples, arXiv:1901.05555), or a mapping from class name or number to weight; None:
+            every image counts the same.
+
+    Raises:
+        InputError: A value is outside its range, or unknown.
 
     Example:
         >>> get_recipe("fine_tune").name
@@ -70,6 +98,31 @@ class Recipe:
     stages: tuple[Stage, ...]
     reason: str = "asked for"
     bottom_rate: float = 0.1
+    weight_decay: float = 0.01
+    clip_norm: float | None = None
+    ema: float | None = None
+    loss: str = "crossentropy"
+    label_smoothing: float = 0.0
+    class_weights: str | Mapping[str | int, float] | None = None
+
+    def __post_init__(self) -> None:
+        wrong = {
+            "bottom_rate is in (0, 1]": not 0 < self.bottom_rate <= 1,
+            "weight_decay is 0 or more": not self.weight_decay >= 0,
+            "clip_norm is above 0, or None": self.clip_norm is not None and not self.clip_norm > 0,
+            "ema is a momentum in [0, 1), or None": self.ema is not None and not 0 <= self.ema < 1,
+            f"loss is one of {', '.join(LOSSES)}": self.loss not in LOSSES,
+            "label_smoothing is in [0, 1)": not 0 <= self.label_smoothing < 1,
+            f"class_weights is one of {', '.join(CLASS_WEIGHTS)}, a mapping, or None": not (
+                self.class_weights is None
+                or isinstance(self.class_weights, Mapping)
+                or self.class_weights in CLASS_WEIGHTS
+            ),
+        }
+        for rule, broken in wrong.items():
+            if broken:
+                given = getattr(self, rule.split()[0])
+                raise InputError(f"recipe {self.name!r}: {rule}; got {given!r}")
 
 
 # The head's own stage: epochs on cached features cost a tenth of a second, so it may have many.
