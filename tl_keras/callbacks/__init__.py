@@ -3,7 +3,11 @@
 import importlib
 from typing import Any
 
-_PUBLIC = {"StagedUnfreezing": "tl_keras.callbacks.staged_unfreezing"}
+_PUBLIC = {
+    "StagedUnfreezing": "tl_keras.callbacks.staged_unfreezing",
+    "ExactResume": "tl_keras.callbacks.exact_resume",
+    "Checkpoint": "tl_keras.callbacks.checkpoint_file",
+}
 __all__ = [*_PUBLIC]
 
 
