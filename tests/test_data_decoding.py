@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tl_keras.data import MAX_PIXELS, UnreadableImageError, load_image, read_image
+from tl_keras.data.jpeg import fast_jpeg
 from tl_keras.errors import InputError
 
 RED, GREEN, BLUE, WHITE, BLACK = (
@@ -246,3 +247,43 @@ def test_sources_agree(tmp_path):
     by_path = load_image(Path(tmp_path / "a.png"), 20)
     assert (load_image(data, 20) == by_path).all()
     assert (load_image(read_image(data), 20) == by_path).all()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0", "4:1:1", "grey"])
+def test_the_short_cut_for_jpegs_gives_pillows_pixels(subsampling, progressive):
+    for width, height in ((97, 61), (64, 48), (9, 130), (1, 1)):
+        noise = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+        image, options = Image.fromarray(noise), {"progressive": progressive}
+        if subsampling == "grey":
+            image = image.convert("L")
+        else:
+            options["subsampling"] = subsampling
+        file = io.BytesIO(encoded(image, "JPEG", **options))
+        for scale in (1, 2, 4, 8):
+            pillow = Image.open(file)
+            if scale > 1:
+                pillow.draft("RGB", (max(1, width // scale), max(1, height // scale)))
+            expected = np.asarray(pillow.convert("RGB"))
+            if expected.shape[:2] != (-(-height // scale), -(-width // scale)):
+                continue  # Pillow reduces a line of pixels less than it could
+            found = fast_jpeg(file, Image.open(file), scale)
+            assert found is not None and (found == expected).all()
+
+
+def test_the_short_cut_leaves_to_pillow_what_is_not_plain():
+    def short_cut(data: bytes):
+        return fast_jpeg(io.BytesIO(data), Image.open(io.BytesIO(data)), 1)
+
+    sound = encoded(scene(), "JPEG")
+    assert short_cut(sound) is not None
+    assert short_cut(sound + b"whatever follows") is not None
+    assert short_cut(encoded(scene(), "PNG")) is None
+    assert short_cut(encoded(scene().convert("CMYK"), "JPEG")) is None
+    assert short_cut(sound[:-20]) is None
+    # A second header that says 8 x 8 behind the true one: what was checked is not what is read.
+    start = sound.index(b"\xff\xc0")
+    header = bytearray(sound[start : start + 19])
+    header[5:9] = struct.pack(">HH", 8, 8)
+    forged = sound[:start] + bytes(header) + sound[start:]
+    assert short_cut(forged) is None

@@ -11,6 +11,8 @@
 * ``MAX_PIXELS`` is checked on the header, before a pixel is decoded.
 * Large JPEGs are decoded at 1/2, 1/4 or 1/8 scale by the codec when the result still has twice the
   pixels per side that are asked for; :func:`load_image` says how much that changes.
+* Sound JPEGs in RGB or grey take a short cut to libjpeg-turbo (:mod:`tl_keras.data.jpeg`), the
+  library that Pillow wraps, and come out bit for bit the same.
 
 Pillow's documentation: https://pillow.readthedocs.io/en/stable/handbook/image-file-formats.html
 """
@@ -25,30 +27,24 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tl_keras.data.jpeg import fast_jpeg
 from tl_keras.data.resizing import check_resize, square
+from tl_keras.data.rgb import to_rgb, upright
 from tl_keras.errors import InputError
 
-#: What decodes; stands in the artefact, for two decoders differ by a grey level or two.
-DECODER = "pillow"
+#: What decodes and what resizes; stands in the artefact, for two of them differ by a grey level.
+DECODER = "pillow+opencv"
 
 #: Width × height above which a picture is taken for a decompression bomb: Pillow's own bound,
 #: a quarter GiB of RGB (https://pillow.readthedocs.io/en/stable/reference/limits.html).
 MAX_PIXELS = 89_478_485
 
+# Bytes up to which a file is read at once.
+_IN_MEMORY = 64 * 2**20
+
 # Named, so that no stranger's file can start another program (EPS runs Ghostscript) and no
 # format without a signature takes noise for a picture (TGA).
 _FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "PPM", "TIFF", "JPEG2000", "AVIF")
-
-_ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4
-_TURN = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 Source = str | os.PathLike | bytes | np.ndarray
 
@@ -135,35 +131,16 @@ def _unidentified(file: BinaryIO) -> str:
     return "not an image, or cut off in its header"
 
 
-def _grey16(values: np.ndarray) -> Image.Image:
-    scaled = (values.astype(np.uint32) * 255 + 32767) // 65535
-    return Image.fromarray(scaled.astype(np.uint8)).convert("RGB")
+def _reduction(size: tuple[int, int], at_least: int, longer: bool) -> int:
+    """The codec's scale, 1/8 to 1/1, that leaves twice the pixels needed."""
+    side = max(size) if longer else min(size)
+    return next((scale for scale in (8, 4, 2) if side >= 2 * scale * at_least), 1)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _grey16(np.asarray(image))
-    if image.mode == "I" and image.format in ("PPM", "PNG"):  # both: 0..65535
-        return _grey16(np.clip(np.asarray(image), 0, 65535))
-    if image.mode in ("I", "F"):
-        raise ValueError("32-bit pixels have no agreed range (convert it to 8 or 16 bit)")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGB", image.size, "white")
-        paper.paste(layer, mask=layer.getchannel("A"))
-        return paper
-    return image.convert("RGB")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block: the pixels are sound and stand as stored
-        return 1
-
-
-def decode(file: BinaryIO, name: str, at_least: int | None = None, longer: bool = False):
-    """Decodes an open file to a Pillow image in RGB, upright.
+def decode(
+    file: BinaryIO, name: str, at_least: int | None = None, longer: bool = False
+) -> np.ndarray:
+    """Decodes an open file to RGB pixels, upright.
 
     Args:
         file: seekable, open for reading bytes.
@@ -173,7 +150,7 @@ def decode(file: BinaryIO, name: str, at_least: int | None = None, longer: bool 
         longer: ``at_least`` is meant for the longer side, not the shorter.
 
     Returns:
-        PIL.Image.Image, mode RGB.
+        uint8 array (height, width, 3), RGB, 0..255; maybe read-only.
 
     Raises:
         UnreadableImageError: no image, damaged, too large, or of pixels without a range.
@@ -182,22 +159,25 @@ def decode(file: BinaryIO, name: str, at_least: int | None = None, longer: bool 
         >>> import io
         >>> buffer = io.BytesIO()
         >>> Image.new("L", (4, 3)).save(buffer, "PNG")
-        >>> decode(buffer, "grey.png").size
-        (4, 3)
+        >>> decode(buffer, "grey.png").shape
+        (3, 4, 3)
     """
     try:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if size <= _IN_MEMORY:  # codecs read memory faster than a file
+            file = io.BytesIO(file.read())
         image = Image.open(file, formats=_formats())
         _check_bound(name, image.size)
-        if at_least:
-            width, height = image.size
-            side = max(width, height) if longer else min(width, height)
-            factor = max(side / (2 * at_least), 1)
-            image.draft("RGB", (int(width / factor), int(height / factor)))
-        image.load()
-        _check_bound(name, image.size)  # a GIF's frame may be larger than its header says
-        turn = _TURN.get(_orientation(image))
-        rgb = _to_rgb(image)
-        return rgb.transpose(turn) if turn is not None else rgb
+        scale = _reduction(image.size, at_least, longer) if at_least else 1
+        pixels = fast_jpeg(file, image, scale) if isinstance(file, io.BytesIO) else None
+        if pixels is None:
+            if scale > 1:
+                image.draft("RGB", tuple(max(1, side // scale) for side in image.size))
+            image.load()
+            _check_bound(name, image.size)  # a GIF's frame may be larger than its header says
+            pixels = np.asarray(to_rgb(image))
+        return upright(pixels, image)
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -209,7 +189,7 @@ def decode(file: BinaryIO, name: str, at_least: int | None = None, longer: bool 
         raise UnreadableImageError(name, f"truncated or damaged ({_one_line(error)})") from None
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _from_array(array: np.ndarray) -> np.ndarray:
     shape, dtype = array.shape, array.dtype
     if array.ndim == 2:
         array = array[..., None]
@@ -222,12 +202,14 @@ def _from_array(array: np.ndarray) -> Image.Image:
         )
     if dtype == np.uint16:
         array = ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    if array.shape[2] == 3:
+        return np.ascontiguousarray(array)
     if array.shape[2] == 1:
         array = array[..., 0]
-    return _to_rgb(Image.fromarray(np.ascontiguousarray(array)))
+    return np.asarray(to_rgb(Image.fromarray(np.ascontiguousarray(array))))
 
 
-def _open(source: Source, at_least: int | None = None, longer: bool = False) -> Image.Image:
+def _open(source: Source, at_least: int | None = None, longer: bool = False) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -281,4 +263,5 @@ def load_image(source: Source, size: int, resize: str = "crop") -> np.ndarray:
         (16, 16, 3)
     """
     check_resize(size, resize)
-    return np.array(square(_open(source, at_least=size, longer=resize == "pad"), size, resize))
+    pixels = square(_open(source, at_least=size, longer=resize == "pad"), size, resize)
+    return pixels.copy() if pixels is source else pixels

@@ -52,7 +52,7 @@ def check_file(path: str) -> tuple[str | None, str | None]:
     try:
         with open_regular(path) as file:
             # A JPEG shrunk to an eighth is still read to its last byte, in half the time.
-            decode(file, path, at_least=1).close()
+            decode(file, path, at_least=1)
             file.seek(0)
             digest = hashlib.file_digest(
                 file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)
@@ -65,7 +65,7 @@ def check_file(path: str) -> tuple[str | None, str | None]:
 
 
 def scan(paths: Sequence[str], *, progress: bool = True) -> Iterator[tuple[str | None, str | None]]:
-    """Checks many files in parallel threads (Pillow decodes outside Python's lock).
+    """Checks many files in parallel threads (decoders work outside Python's lock).
 
     Args:
         paths: the files.
