@@ -44,7 +44,8 @@ def _name(text: str) -> str:
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
 
 
-def _png(figure: "Figure") -> bytes:
+def png_bytes(figure: "Figure") -> bytes:
+    """The figure as the bytes of a PNG file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # Names in scripts that the bundled font lacks are drawn as boxes; the tables have them.
@@ -53,7 +54,8 @@ def _png(figure: "Figure") -> bytes:
     return buffer.getvalue()
 
 
-def _style(axes: "Axes", theme: Theme) -> None:
+def style_axes(axes: "Axes", theme: Theme) -> None:
+    """Take the frame and the ticks off, and colour what stays."""
     axes.set_facecolor(theme.surface)
     axes.tick_params(colors=theme.muted, labelsize=8, length=0)
     for spine in axes.spines.values():
@@ -89,7 +91,7 @@ def draw_confusion_matrix(metrics: Mapping[str, Any], theme: Theme = LIGHT) -> b
     figure = Figure(figsize=(side + 0.8, side), layout="constrained", facecolor=theme.surface)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    _style(axes, theme)
+    style_axes(axes, theme)
     ramp = LinearSegmentedColormap.from_list("share", [theme.surface, theme.full])
     picture = axes.imshow(shares, cmap=ramp, vmin=0, vmax=1, interpolation="nearest")
     if classes <= _LARGEST_WITH_NAMES:
@@ -113,7 +115,7 @@ def draw_confusion_matrix(metrics: Mapping[str, Any], theme: Theme = LIGHT) -> b
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=theme.muted, labelsize=8, length=0)
     bar.set_label("share of the true class", color=theme.muted, fontsize=8)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def _series(history: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
@@ -179,14 +181,14 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], theme: Theme = LI
     rate.set_xlabel("epoch", color=theme.muted, fontsize=9)
     rate.set_ylabel("learning rate", color=theme.muted, fontsize=8)
     for axes in (loss, accuracy, rate):
-        _style(axes, theme)
+        style_axes(axes, theme)
         axes.grid(axis="y", color=theme.grid, linewidth=0.7)
         axes.tick_params(which="minor", left=False, labelleft=False)
         axes.set_xlim(0.5, len(history) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         for k, _ in starts[1:]:
             axes.axvline(k + 0.5, color=theme.muted, linewidth=0.8, linestyle=(0, (4, 3)))
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def plot_confusion_matrix(metrics: Mapping[str, Any], path: str | os.PathLike) -> Path:
