@@ -1,0 +1,220 @@
+"""Batches for several devices: each decodes its own share, and none of them runs dry.
+
+TensorFlow's own sharding of a data set gives a device nothing where the last batch is small, and
+convolutions over no rows crash.  Here the rows of every global batch are dealt out beforehand: all
+devices get some, each image comes once an epoch, and a machine reads only what its own devices
+will see.  Shares of one batch may differ by a row; weights make up for it, so that every image
+counts the same in the gradient.  (The *reported* training loss of such a batch still weighs each
+device by its rows.  Validation has no weights and is exact.)
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from tl_keras.data.loading import BatchLoader
+from tl_keras.data.ordering import EpochOrder
+from tl_keras.errors import InputError
+from tl_keras.training.inputs import ArrayBatches, batches_of
+from tl_keras.training.placement import Placement
+
+
+class SharedOrder(EpochOrder):
+    """The shares that the devices of one worker have in each global batch, one after the other.
+
+    A last batch of fewer rows than devices takes rows from the one before it.
+
+    Args:
+        count: Examples.
+        batch_size: Rows of a global batch.
+        replicas: Devices of all workers.
+        first: Number of this worker's first device.
+        local: Its devices.
+        shuffle: Whether each epoch has an order of its own.
+        seed: A whole number from 0 on.
+
+    Raises:
+        InputError: There are fewer examples, or rows in a batch, than devices.
+
+    Example:
+        >>> order = SharedOrder(7, 6, replicas=2, first=1, local=1)
+        >>> [order.batch(0, number).tolist() for number in range(len(order))]
+        [[3, 4], [6]]
+    """
+
+    def __init__(
+        self, count: int, batch_size: int, *, replicas: int, first: int, local: int,
+        shuffle: bool = False, seed: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(count, batch_size, shuffle=shuffle, seed=seed)
+        if min(count, batch_size) < replicas:
+            raise InputError(
+                f"{count} images in batches of {batch_size} do not go round {replicas} devices; "
+                "give more images, or train on one device (strategy='gpu' or 'cpu')"
+            )
+        self.replicas, self.first, self.local = replicas, first, local
+        starts = [*range(0, count, batch_size)]
+        if len(starts) > 1:
+            starts[-1] = min(starts[-1], count - replicas)
+        self._bounds = [*starts, count]
+
+    @property
+    def steps(self) -> int:
+        """Global batches of an epoch."""
+        return len(self._bounds) - 1
+
+    def __len__(self) -> int:
+        """Shares of an epoch that this worker reads."""
+        return self.steps * self.local
+
+    def batch(self, epoch: int, number: int) -> np.ndarray:
+        """The examples of one share, int64."""
+        step, device = divmod(number, self.local)
+        start, stop = self._bounds[step], self._bounds[step + 1]
+        rows = self.indices(epoch)[start:stop]
+        return np.array_split(rows, self.replicas)[self.first + device]
+
+    def weights(self) -> np.ndarray:
+        """Per share, the weight of each of its rows: float32 (len(self),), 1 where all are equal.
+
+        A device averages over its own rows and the devices' gradients are averaged: rows of a
+        share larger than the others weigh more, to count the same.
+        """
+        sizes = np.array([len(self.batch(0, number)) for number in range(len(self))])
+        totals = np.repeat(np.diff(self._bounds), self.local)
+        return (sizes * self.replicas / totals).astype("float32")
+
+
+def replica_batches(
+    data: Any, placement: Placement, *, batch_size: int, image_size: int, resize: str = "crop",
+    shuffle: bool = False, seed: int = 0, augment: str = "none", training: bool = False,
+) -> Any:  # fmt: skip
+    """Batches for ``fit`` and ``evaluate`` of a placed model.
+
+    Args:
+        data: Examples, or arrays (images, labels).
+        placement: Of ``choose_placement``.
+        batch_size: Images of a step on *one* device.
+        image_size: Side of the images, px.
+        resize: ``"crop"``, ``"pad"`` or ``"stretch"``.
+        shuffle: Whether each epoch has an order of its own.
+        seed: Of order and augmentation.
+        augment: Augmentation preset of examples.
+        training: Whether gradients will be taken, so that uneven shares need weights.
+
+    Returns:
+        On one device, what ``Examples.dataset`` returns.  Under ``tf.distribute``, a distributed
+        data set of (images, labels) or (images, labels, weights).  Under a
+        ``DataParallel``, a ``PyDataset`` of (images, labels, weights), every batch full, rows
+        of weight 0 filling the last: compile with ``weighted_metrics``.
+
+    Raises:
+        InputError: The data cannot be used, or there are more devices than images.
+
+    Example:
+        >>> replica_batches(val, placement, batch_size=64, image_size=224)  # doctest: +SKIP
+    """
+    order = {"shuffle": shuffle, "seed": seed}
+    rows = placement.global_batch(batch_size)
+    pixels = {"image_size": image_size, "resize": resize, "augment": augment}
+    if placement.strategy is None:
+        return batches_of(data, batch_size=batch_size, **order, **pixels)
+    plain = batches_of(data, batch_size=rows, **order, **pixels)
+    count = len(data) if hasattr(data, "labels") else len(data[1])
+    if isinstance(placement.strategy, keras.distribution.DataParallel):
+        return FilledBatches(plain, count, rows, placement, training)
+    local = placement.replicas // placement.workers
+    share = SharedOrder(
+        count, rows, replicas=placement.replicas, first=placement.worker * local, local=local,
+        **order,
+    )  # fmt: skip
+    return _distributed(data, plain, share, placement.strategy, pixels, training)
+
+
+def steps_in(batches: Any) -> int:
+    """Steps of an epoch over what :func:`replica_batches` returned."""
+    order = getattr(batches, "epoch_order", None)
+    return order.steps if isinstance(order, SharedOrder) else len(batches)
+
+
+def _distributed(
+    data: Any, plain: Any, order: SharedOrder, strategy: Any, pixels: dict, training: bool
+) -> Any:
+    import tensorflow as tf
+
+    from tl_keras.data.tf_batches import tf_dataset
+
+    if isinstance(plain, ArrayBatches):
+        images, labels = np.asarray(data[0]), np.asarray(data[1]).astype("int32")
+
+        def shares() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            epoch = order.start()
+            for number in range(len(order)):
+                chosen = order.batch(epoch, number)
+                yield images[chosen], labels[chosen]
+
+        signature = tuple(
+            tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (images, labels)
+        )
+        dataset = tf.data.Dataset.from_generator(shares, output_signature=signature)
+    else:
+        loader = BatchLoader(
+            data, pixels["image_size"], pixels["resize"], order.seed, pixels["augment"]
+        )
+        dataset = tf_dataset(loader, order)
+    weights = order.weights()
+    if training and (weights != 1).any():
+        table = tf.data.Dataset.from_tensor_slices(weights)
+        dataset = tf.data.Dataset.zip(dataset, table).map(
+            lambda pair, weight: (*pair, tf.fill(tf.shape(pair[1])[:1], weight))
+        )
+    distributed = strategy.distribute_datasets_from_function(lambda context: dataset)
+    # Keras counts steps by it; TensorFlow has counted the shares.
+    distributed._cardinality = np.int64(order.steps)
+    distributed.epoch_order = order
+    return distributed
+
+
+class FilledBatches(keras.utils.PyDataset):
+    """Batches that all have as many rows, with a weight per row: 0 where it only fills up.
+
+    Keras divides a batch's weighted sum by *all* of its rows, so the weights are above 1.  In
+    training each batch's loss comes out as the average over its own real rows; otherwise the
+    whole epoch's as the average over all real rows.  A BatchNorm layer that trains sees the rows
+    that fill up, which repeat others of the batch.
+
+    Args:
+        batches: Batches of (images, labels) with a length.
+        count: Real rows of an epoch.
+        rows: Rows that each batch shall have.
+        placement: Whose devices share them; each process reads all and hands on its own share.
+        training: Whether gradients will be taken.
+    """
+
+    def __init__(
+        self, batches: Any, count: int, rows: int, placement: Placement, training: bool
+    ) -> None:
+        super().__init__()
+        self.batches, self._rows, self._training = batches, rows, training
+        self._even = rows * len(batches) / count
+        part = rows // placement.workers
+        self._share = slice(placement.worker * part, (placement.worker + 1) * part)
+        if hasattr(batches, "epoch_order"):
+            self.epoch_order = batches.epoch_order
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        images, labels = self.batches[number]
+        real, places = len(labels), np.arange(self._rows)
+        weight = self._rows / real if self._training else self._even
+        weights = np.where(places < real, weight, 0).astype("float32")
+        chosen = (places % real)[self._share]
+        return images[chosen], labels[chosen], weights[self._share]
+
+    def on_epoch_end(self) -> None:
+        """Tell the batches inside."""
+        self.batches.on_epoch_end()
