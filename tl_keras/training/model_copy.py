@@ -49,8 +49,9 @@ def copy_model(model: keras.Model) -> keras.Model:
             f"a copy of model {model.name!r} has other variables than the model; build it first "
             "(call it on a batch), or give a functional or sequential model"
         )
+    # Through numpy: JAX would share the array, and a training step gives its memory away.
     for old, new in zip(*pairs[0], strict=True):
-        new.assign(old)
+        new.assign(old.numpy())
     # From the outermost in: setting a container sets what it holds.
     for old, new in zip(*pairs[1], strict=True):
         new.trainable = old.trainable
