@@ -5,6 +5,9 @@ from typing import Any
 
 _PUBLIC = {
     "StagedUnfreezing": "tl_keras.callbacks.staged_unfreezing",
+    "StageEarlyStopping": "tl_keras.callbacks.stage_stopping",
+    "StageReduceLROnPlateau": "tl_keras.callbacks.stage_rate_plateau",
+    "AveragedEvaluation": "tl_keras.callbacks.averaged_evaluation",
     "ExactResume": "tl_keras.callbacks.exact_resume",
     "Checkpoint": "tl_keras.callbacks.checkpoint_file",
 }

@@ -1,10 +1,15 @@
-"""Optimizer pieces that work in anyone's ``model.compile``: layer-wise rates, late starts."""
+"""Optimizer pieces that work in anyone's ``model.compile``: rates, decay, late starts, averages."""
 
 import importlib
 from typing import Any
 
 _PUBLIC = {
     "layer_wise": "tl_keras.optimizers.layer_rates",
+    "stage_rates": "tl_keras.optimizers.stage_rates",
+    "OneCycle": "tl_keras.optimizers.schedules",
+    "spare_from_decay": "tl_keras.optimizers.weight_decay",
+    "undecayed_variables": "tl_keras.optimizers.weight_decay",
+    "averaged_weights": "tl_keras.optimizers.averaging",
     "LateStart": "tl_keras.optimizers.late_start",
 }
 __all__ = [*_PUBLIC]

@@ -22,10 +22,24 @@ class _LayerWise:
     multipliers: Sequence[float] = ()
     # By identity until the build says which variable stands where; paths change with each process.
     rates_by_id: Mapping[int, float] | None = None
+    # Keras does not save what is spared weight decay; by position among the built variables.
+    undecayed: Sequence[int] | None = None
+    _decay_factor = 1.0
+
+    @property
+    def weight_decay(self) -> float | None:
+        """The decay of the variables that are decayed at this moment."""
+        return None if self._whole_decay is None else self._whole_decay * self._decay_factor
+
+    @weight_decay.setter
+    def weight_decay(self, decay: float | None) -> None:
+        self._whole_decay = decay
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         if not self.built and self.rates_by_id is not None:
             self.multipliers = tuple(self.rates_by_id.get(id(v), 1.0) for v in variables)
+        if not self.built and self.undecayed is not None:
+            self.exclude_from_weight_decay(var_list=[variables[i] for i in self.undecayed])
         super().build(variables)
 
     def _multiplier(self, variable: keras.Variable) -> float:
@@ -39,25 +53,32 @@ class _LayerWise:
         # Decoupled decay is part of the update (Loshchilov & Hutter 2019), so it scales with it.
         if self.weight_decay is None:
             return
-        decay, groups = self.weight_decay, {}
+        groups = {}
         for variable in variables:
             groups.setdefault(self._multiplier(variable), []).append(variable)
         try:
             for factor, group in groups.items():
-                self.weight_decay = decay * factor
+                # Set to what it is to be, never multiplied on: under MirroredStrategy the replicas
+                # run this in turns.
+                self._decay_factor = factor
                 super()._apply_weight_decay(group)
         finally:
-            self.weight_decay = decay
+            self._decay_factor = 1.0
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "multipliers": list(self.multipliers)}
+        config = {**super().get_config(), "multipliers": list(self.multipliers)}
+        if self.built:
+            trained = enumerate(self._trainable_variables)
+            config["undecayed"] = [i for i, v in trained if not self._use_weight_decay(v)]
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         config = dict(config)
-        multipliers = config.pop("multipliers", ())
+        multipliers, undecayed = config.pop("multipliers", ()), config.pop("undecayed", None)
         optimizer = super().from_config(config, custom_objects)
         optimizer.multipliers = tuple(multipliers)
+        optimizer.undecayed = None if undecayed is None else tuple(undecayed)
         return optimizer
 
 

@@ -1,15 +1,20 @@
 """Callbacks that run the stages of a recipe in ``fit()``: rate, journal, patience, unfreezing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
 from tl_keras.callbacks.staged_unfreezing import StagedUnfreezing
+from tl_keras.optimizers.averaging import averaged_weights
+from tl_keras.optimizers.setting_rates import set_learning_rate
 from tl_keras.training.journal import Journal, score
 from tl_keras.training.recipes import Stage
 from tl_keras.training.schedule import stage_rate
 
 _NOTHING = (float("-inf"), float("-inf"))
+# He et al. 2016 (arXiv:1512.03385) divide by 10 when the error plateaus.
+_PLATEAU_FACTOR = 0.1
 
 
 class StageClock(keras.callbacks.Callback):
@@ -28,6 +33,7 @@ class StageClock(keras.callbacks.Callback):
         self._epoch_of_stage = 0
         self._waited = 0
         self._highest = _NOTHING
+        self._cut = 1.0
 
     @property
     def stage(self) -> Stage:
@@ -42,14 +48,15 @@ class StageClock(keras.callbacks.Callback):
         """Set the rate of this step."""
         stage = self.stage
         done = (self._epoch_of_stage * self.steps + batch) / (stage.epochs * self.steps)
-        self.model.optimizer.learning_rate = stage_rate(stage.learning_rate, done, stage.warmup)
+        rate = stage_rate(stage.learning_rate, done, stage.warmup, stage.schedule)
+        set_learning_rate(self.model, rate * self._cut)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Write the epoch down, and go to the next stage where this one is over."""
         stage = self.stage
-        self.journal.add(
-            stage.name, logs, float(self.model.optimizer.learning_rate), self.model.variables
-        )
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        with averaged_weights(self.model):
+            self.journal.add(stage.name, logs, rate, self.model.variables)
         # Patience counts within the stage: a stage that starts below the best may still get there.
         accuracy, negative_loss = score(logs)
         improved = accuracy > self._highest[0] or negative_loss > self._highest[1]
@@ -58,6 +65,10 @@ class StageClock(keras.callbacks.Callback):
         )  # fmt: skip
         self._waited = 0 if improved else self._waited + 1
         self._epoch_of_stage += 1
+        # Before the stage's patience ends it, a lower rate has its chance.
+        stuck = self._waited > 0 and self._waited % max(1, stage.patience // 2) == 0
+        if stuck and stage.schedule == "plateau":
+            self._cut *= _PLATEAU_FACTOR
         if self._waited >= stage.patience or self._epoch_of_stage >= stage.epochs:
             self._next_stage()
 
@@ -66,7 +77,23 @@ class StageClock(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         self.index += 1
-        self._epoch_of_stage, self._waited, self._highest = 0, 0, _NOTHING
+        self._epoch_of_stage, self._waited, self._highest, self._cut = 0, 0, _NOTHING, 1.0
+
+    def resume_state(self) -> dict[str, Any]:
+        """What is counted, for an exact resume."""
+        return {
+            "index": self.index,
+            "epoch_of_stage": self._epoch_of_stage,
+            "waited": self._waited,
+            "highest": list(self._highest),
+            "cut": self._cut,
+        }
+
+    def load_resume_state(self, state: Mapping[str, Any]) -> None:
+        """Count on from :meth:`resume_state`."""
+        self.index, self._epoch_of_stage = state["index"], state["epoch_of_stage"]
+        self._waited, self._cut = state["waited"], state["cut"]
+        self._highest = tuple(state["highest"])
 
 
 class RecipeUnfreezing(StagedUnfreezing):
