@@ -1,6 +1,7 @@
 """The frozen part of a network is computed once per image."""
 
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from tqdm import tqdm
 
 from tl_keras.builders.classifier import features_model
 from tl_keras.data.pipeline import reading_errors
+from tl_keras.training.extractor_runtimes import keras_run
 
 
 def extract_features(
@@ -52,14 +54,35 @@ def predict_batches(
         InputError: A file cannot be read any more.
     """
     outputs, labels = [], []
+    for rows, targets in run_batches(keras_run(model), batches, what, verbose):
+        outputs.append(rows)
+        labels.append(targets)
+    return np.concatenate(outputs), np.concatenate(labels)
+
+
+def run_batches(
+    run: Callable[[Any], np.ndarray], batches: Any, what: str, verbose: bool = False
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Run a function over a data set once.
+
+    Args:
+        run: From a batch of images to an array of as many rows.
+        batches: Iterable of (images, labels) with a length, unshuffled.
+        what: Named in the progress bar.
+        verbose: Whether a progress bar is shown on standard error.
+
+    Yields:
+        For each batch rows (B, …) and labels, int32 (B,).
+
+    Raises:
+        InputError: A file cannot be read any more.
+    """
     bar = tqdm(
         range(len(batches)), desc=f"  {what}", unit="batch", disable=not verbose,
         file=sys.stderr, leave=False,
     )  # fmt: skip
     iterator = iter(batches)
-    with reading_errors():
-        for _ in bar:
+    for _ in bar:
+        with reading_errors():
             images, targets = next(iterator)
-            outputs.append(np.asarray(model.predict_on_batch(images)))
-            labels.append(np.asarray(targets, "int32"))
-    return np.concatenate(outputs), np.concatenate(labels)
+        yield run(images), np.asarray(targets, "int32")
