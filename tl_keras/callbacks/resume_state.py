@@ -86,7 +86,7 @@ def fit_identity(
 
 
 def _value(variable: keras.Variable) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable))
+    return np.asarray(variable.numpy())
 
 
 def _assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
