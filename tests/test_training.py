@@ -11,9 +11,9 @@ from tl_keras.backbones.calibration import calibrate_batch_norm
 from tl_keras.backbones.registry import find_backbone
 from tl_keras.builders.classifier import features_model
 from tl_keras.errors import InputError
-from tl_keras.training.fit import adamw
 from tl_keras.training.inputs import ArrayBatches, batches_of
 from tl_keras.training.journal import Journal
+from tl_keras.training.optimizing import optimizer_for
 from tl_keras.training.recipes import RECIPES, Recipe, Stage, choose_recipe, get_recipe
 from tl_keras.training.schedule import stage_rate
 from tl_keras.training.stage_callbacks import StageClock
@@ -101,7 +101,11 @@ def test_cached_features_train_as_end_to_end_does(parts):
         for column in zip(*batches_of(train, batch_size=8, image_size=64), strict=True)
     )
     batches = ArrayBatches(images, labels, 32, shuffle=True, seed=5)
-    whole.compile(adamw(), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    whole.compile(
+        optimizer_for(RECIPES["feature_extraction"], whole),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
     clock = StageClock([stage], len(batches), Journal(whole, verbose=False))
     whole.fit(batches, epochs=3, shuffle=False, verbose=0, callbacks=[clock])
     for one, other in zip(cached.variables, whole.variables, strict=True):

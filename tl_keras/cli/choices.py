@@ -42,6 +42,8 @@ def recipe_for(name: str, train: Any, pretrained: bool) -> Recipe:
     """The recipe asked for, or the one that fits the data."""
     if name != "auto":
         return get_recipe(name)
-    from tl_keras.training.fit import accelerated
+    from tl_keras.training.placement import choose_placement
 
-    return choose_recipe(list(train.counts().values()), pretrained, accelerated())
+    return choose_recipe(
+        list(train.counts().values()), pretrained, choose_placement().kind != "cpu"
+    )

@@ -5,11 +5,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from tl_keras.data.ordering import EpochOrder
 from tl_keras.errors import InputError
 
 
 class ArrayBatches(keras.utils.PyDataset):
     """Batches of arrays in an order that depends on (seed, epoch) alone.
+
+    ``tl_keras.data.set_epoch`` says which epoch comes next.
 
     Args:
         inputs: Array (N, …).
@@ -24,24 +27,22 @@ class ArrayBatches(keras.utils.PyDataset):
     ):
         super().__init__()
         self._inputs, self._targets = inputs, targets
-        self._batch_size, self._shuffle, self._seed = batch_size, shuffle, seed
-        self._epoch = -1
-        self.on_epoch_end()
+        self.epoch_order = EpochOrder(len(targets), batch_size, shuffle=shuffle, seed=seed)
+        self._finished = False
 
     def __len__(self) -> int:
-        return -(-len(self._targets) // self._batch_size)
+        return len(self.epoch_order)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        self._finished = index == len(self) - 1
+        rows = self.epoch_order.batch(self.epoch_order.epoch, index)
         return self._inputs[rows], self._targets[rows]
 
     def on_epoch_end(self) -> None:
-        """Draw the next epoch's order."""
-        self._epoch += 1
-        rows = np.arange(len(self._targets))
-        if self._shuffle:
-            rows = np.random.default_rng((self._seed, self._epoch)).permutation(rows)
-        self._order = rows
+        """Count the epoch once its last batch was handed out; Keras calls this earlier, too."""
+        if self._finished:
+            self.epoch_order.start()
+        self._finished = False
 
 
 def batches_of(

@@ -44,9 +44,15 @@ class Journal:
         self.best: dict[str, Any] | None = None
         self._verbose = verbose
         self._variables = list(model.variables)
-        self._values = {id(v): v.numpy() for v in self._variables}
-        self._began = self._clock = time.perf_counter()
+        self._values = {id(v): _value(v) for v in self._variables}
+        self._stands_for: dict[int, int] = {}
+        self.began = self._clock = time.perf_counter()
         self._printed = 0.0
+
+    def follow(self, working: keras.Model, model: keras.Model) -> None:
+        """Take the variables of a copy that trains elsewhere for those of the model."""
+        pairs = zip(working.variables, model.variables, strict=True)
+        self._stands_for = {id(copy): id(variable) for copy, variable in pairs}
 
     def start_epoch(self) -> None:
         """Start the clock of an epoch."""
@@ -70,14 +76,15 @@ class Journal:
             **{name: float(value) for name, value in logs.items()},
             "learning_rate": float(learning_rate),
             "seconds": round(time.perf_counter() - self._clock, 3),
-            "elapsed": round(time.perf_counter() - self._began, 3),
+            "elapsed": round(time.perf_counter() - self.began, 3),
         }
         self.rows.append(row)
         sound = np.isfinite(row["loss"]) and np.isfinite(score(row)).all()
         better = sound and (self.best is None or score(row) > score(self.best))
         if better:
             # Copied first: an interrupt in between leaves the best before, whole.
-            values = {**self._values, **{id(v): v.numpy() for v in changed}}
+            now = {self._stands_for.get(id(v), id(v)): _value(v) for v in changed}
+            values = {**self._values, **now}
             self._values, self.best = values, row
         # Epochs on cached features take a tenth of a second: a line a second is enough.
         if self._verbose and time.perf_counter() - self._printed > 1:
@@ -89,6 +96,25 @@ class Journal:
         """Put the weights of the best epoch back into the model."""
         for variable in self._variables:
             variable.assign(self._values[id(variable)])
+
+    def resume_state(self) -> dict[str, Any]:
+        """Rows, time and best weights, for an exact resume."""
+        return {
+            "rows": self.rows,
+            "best": None if self.best is None else self.rows.index(self.best),
+            "values": [self._values[id(variable)] for variable in self._variables],
+            "elapsed": time.perf_counter() - self.began,
+        }
+
+    def load_resume_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from :meth:`resume_state`; :meth:`restore_best` puts the weights into the model."""
+        self.rows = list(state["rows"])
+        self.best = None if state["best"] is None else self.rows[state["best"]]
+        self._values = {
+            id(variable): value
+            for variable, value in zip(self._variables, state["values"], strict=True)
+        }
+        self.began = time.perf_counter() - state["elapsed"]
 
     @staticmethod
     def _print(row: Mapping[str, Any], better: bool) -> None:
@@ -103,3 +129,7 @@ class Journal:
             file=sys.stderr,
             flush=True,
         )
+
+
+def _value(variable: keras.Variable) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable))

@@ -15,12 +15,11 @@ from tl_keras.data.splitting import check_seed
 from tl_keras.errors import InputError
 from tl_keras.training.checks import check_inputs
 from tl_keras.training.features import extract_features
-from tl_keras.training.fit import _backbone_rates
 from tl_keras.training.inputs import ArrayBatches, batches_of
 from tl_keras.training.lr_result import LRFind, smooth
 from tl_keras.training.model_copy import copy_model, seed_copy
 from tl_keras.training.objective import loss_for
-from tl_keras.training.optimizing import optimizer_for
+from tl_keras.training.optimizing import optimizer_for, rates_for
 from tl_keras.training.recipes import Recipe, Stage, get_recipe
 
 # A loss this many times the lowest, and above where it began, does not come back (fastai's bound).
@@ -129,7 +128,7 @@ def _unfrozen(
     size, counts = check_inputs(model, train, None)
     copy = copy_model(model)
     apply_unfreeze(copy, unfreeze)
-    rates = _backbone_rates(copy, recipe.bottom_rate)
+    rates = rates_for(recipe, copy)
     copy.compile(optimizer_for(recipe, copy, rates), _loss(copy, recipe, counts, train))
     return copy, batches_of(train, image_size=size, shuffle=True, **shape)
 

@@ -25,12 +25,14 @@ class Stage:
             one-cycle stage.
         patience: Epochs without improvement before the stage ends; counted anew in each stage.
         augment: Augmentation preset of the training images: ``"none"`` or ``"light"``.
+        views: Augmented views of each image, over which epochs of a frozen backbone go in turn;
+            they are computed once.
         schedule: How the rate goes on from its peak: ``"cosine"`` falls to 1 % of it over the
             stage's epochs; ``"one_cycle"`` rises from a 25th of it and falls to nothing;
             ``"constant"`` stays; ``"plateau"`` stays and is divided by 10 whenever half the
             patience has passed without improvement.
 
-    A stage that trains nothing of the backbone and augments nothing runs on cached features.
+    A stage that trains nothing of the backbone runs on cached features.
 
     Example:
         >>> Stage("head", epochs=5).unfreeze
@@ -45,10 +47,11 @@ class Stage:
     patience: int = 5
     augment: str = "none"
     schedule: str = "cosine"
+    views: int = 4
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.patience < 1:
-            raise InputError(f"stage {self.name!r}: epochs and patience are 1 or more")
+        if min(self.epochs, self.patience, self.views) < 1:
+            raise InputError(f"stage {self.name!r}: epochs, patience and views are 1 or more")
         if not self.learning_rate > 0:
             raise InputError(f"stage {self.name!r}: learning_rate is above 0")
         if self.warmup is not None and not 0 <= self.warmup < 1:

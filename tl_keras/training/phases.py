@@ -1,0 +1,164 @@
+"""The two kinds of ``model.fit`` that a recipe is run by: a head on features, and the model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from tl_keras.builders.classifier import head_model
+from tl_keras.callbacks.averaged_evaluation import AveragedEvaluation
+from tl_keras.callbacks.exact_resume import FitKeeper
+from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable_variable
+from tl_keras.data.pipeline import reading_errors, set_epoch
+from tl_keras.training.feature_extraction import FeatureExtraction
+from tl_keras.training.journal import Journal
+from tl_keras.training.objective import loss_for
+from tl_keras.training.optimizing import optimizer_for, rates_for
+from tl_keras.training.placement import Placement
+from tl_keras.training.placing import placed
+from tl_keras.training.recipes import Recipe, Stage
+from tl_keras.training.replica_batches import replica_batches, steps_in
+from tl_keras.training.resuming import RunCheckpoint
+from tl_keras.training.stage_callbacks import RecipeUnfreezing, StageClock
+
+# Head batches are rows of features; this many keep a step useful on few images.
+_HEAD_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all phases of one run share.
+
+    Attributes:
+        model: From ``build_classifier``; its weights are the result.
+        train: Examples or arrays.
+        val: The same, or None.
+        recipe: Names objective and optimizer; its stages are given phase by phase.
+        counts: Training images of each class.
+        pixels: ``image_size``, ``resize`` and ``seed`` of the batches.
+        batch_size: Images of a step on one device.
+        placement: Where the backbone trains.
+        extraction: What computes features of a frozen backbone.
+        journal: Of the run.
+        callbacks: The user's own, for phases that train the backbone.
+        checkpoint: Of the run, or None.
+    """
+
+    model: keras.Model
+    train: Any
+    val: Any
+    recipe: Recipe
+    counts: np.ndarray
+    pixels: dict[str, Any]
+    batch_size: int
+    placement: Placement
+    extraction: FeatureExtraction
+    journal: Journal
+    callbacks: Sequence[keras.callbacks.Callback]
+    checkpoint: RunCheckpoint | None
+
+    def objective(self, model: keras.Model) -> keras.losses.Loss:
+        """The recipe's loss for these data."""
+        return loss_for(model, self.recipe, self.counts, getattr(self.train, "class_names", ()))
+
+
+def phases(model: keras.Model, stages: Sequence[Stage]) -> list[list[Stage]]:
+    """Stages by the ``fit()`` that trains them: one on features alone, others with their like."""
+    found: list[list[Stage]] = []
+    for stage in stages:
+        if not found or on_features(model, stage) or on_features(model, found[-1][0]):
+            found.append([])
+        found[-1].append(stage)
+    return found
+
+
+def on_features(model: keras.Model, stage: Stage) -> bool:
+    """Whether a stage trains the head on cached features.
+
+    A model's own augmentation layer gives new features every epoch; the pipeline's presets give
+    the same ``stage.views`` again and again.
+    """
+    return stage.frozen and not any(layer.name == "augmentation" for layer in model.layers)
+
+
+def fit_head(setup: Setup, stage: Stage) -> None:
+    """Train the head on features that are computed once per image and augmented view."""
+    apply_unfreeze(setup.model, 0)
+    features = setup.extraction.run(
+        setup.train, augment=stage.augment, views=stage.views, what="training images"
+    )
+    held_out = None
+    if setup.val is not None:
+        held_out = setup.extraction.run(setup.val, what="validation images")
+    head = head_model(setup.model)
+    optimizer = optimizer_for(setup.recipe, head)
+    head.compile(optimizer, setup.objective(setup.model), metrics=["accuracy"])
+    batches = features.batches(_HEAD_BATCH, shuffle=True, seed=setup.pixels["seed"])
+    clock = StageClock([stage], len(batches), setup.journal)
+    head.fit(
+        batches,
+        validation_data=None if held_out is None else (held_out.views[0], held_out.labels),
+        epochs=stage.epochs,
+        callbacks=_in_order(batches, [AveragedEvaluation(), clock], setup.checkpoint),
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def fit_stages(setup: Setup, stages: Sequence[Stage], batch_size: int, accumulate: int = 1) -> None:
+    """Train the model itself through these stages, in one ``fit()``.
+
+    Args:
+        setup: Of the run.
+        stages: In order, of one augmentation preset.
+        batch_size: Images of a step on one device.
+        accumulate: Steps whose gradients make one update.
+    """
+    placement = setup.placement
+    stages = [
+        replace(stage, learning_rate=placement.learning_rate(stage.learning_rate))
+        for stage in stages
+    ]
+    shape = {**setup.pixels, "batch_size": batch_size}
+    batches = replica_batches(
+        setup.train, placement, shuffle=True, augment=stages[0].augment, training=True, **shape
+    )
+    held_out = None if setup.val is None else replica_batches(setup.val, placement, **shape)
+    with placed(setup.model, placement) as working:
+        if working is not setup.model:
+            setup.journal.follow(working, setup.model)
+        optimizer = optimizer_for(
+            setup.recipe, working, rates_for(setup.recipe, working), accumulate=accumulate
+        )
+        # Rows that only fill a batch up have weight 0, and count in no figure.
+        figures = {"weighted_metrics": ["accuracy"]}
+        if placement.strategy is None:
+            figures = {"metrics": ["accuracy"]}
+        working.compile(optimizer, setup.objective(setup.model), **figures)
+        working.optimizer.build(every_trainable_variable(working))
+        clock = StageClock(stages, steps_in(batches), setup.journal)
+        own = [RecipeUnfreezing(clock), AveragedEvaluation(), clock]
+        with reading_errors():
+            working.fit(
+                batches,
+                validation_data=held_out,
+                epochs=sum(stage.epochs for stage in stages),
+                callbacks=_in_order(batches, [*own, *setup.callbacks], setup.checkpoint),
+                shuffle=False,
+                verbose=0,
+            )
+
+
+def _in_order(
+    batches: Any,
+    callbacks: Sequence[keras.callbacks.Callback],
+    checkpoint: RunCheckpoint | None,
+) -> list[keras.callbacks.Callback]:
+    """These callbacks, the data's order by epoch, and checkpoints where asked for."""
+    # Whatever else looks at the data, order and augmentation stay functions of (seed, epoch).
+    order = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, _: set_epoch(batches, epoch)
+    )
+    return [*callbacks, order, *([FitKeeper(checkpoint, callbacks)] if checkpoint else [])]
