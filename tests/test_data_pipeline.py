@@ -1,5 +1,6 @@
 """The pixel pipeline: the same batches for a seed and an epoch, on any backend; clear errors."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -93,6 +94,33 @@ def test_every_example_once_per_epoch(examples, build):
     wanted = np.sort(collect(build(examples))[0].sum(axis=(1, 2, 3), dtype=np.int64))
     for _ in range(2):
         assert (np.sort(collect(dataset)[0].sum(axis=(1, 2, 3), dtype=np.int64)) == wanted).all()
+
+
+def test_epochs_are_bit_identical_in_another_process_with_other_threads(tmp_path):
+    examples = from_folder(write_folder(tmp_path / "data"), progress=False)
+    options = {"shuffle": True, "seed": 4, "augment": "light"}
+    code = """
+import hashlib, sys, numpy as np
+import tl_keras.data.tf_batches, tl_keras.data.py_batches
+for module in (tl_keras.data.tf_batches, tl_keras.data.py_batches):
+    module.workers = lambda: int(sys.argv[2])
+sys.path.insert(0, sys.argv[3])
+from test_data_pipeline import collect, from_folder, of_backend, of_keras
+examples = from_folder(sys.argv[1], progress=False)
+for build in (of_backend, of_keras):
+    dataset, total = build(examples, shuffle=True, seed=4, augment="light"), hashlib.sha256()
+    for _ in range(2):
+        for array in collect(dataset):
+            total.update(array.tobytes())
+    print(total.hexdigest())
+"""
+    arguments = [tmp_path / "data", 5, Path(__file__).parent]
+    elsewhere = run_python(code, *arguments, PYTHONHASHSEED="7").split()
+    dataset, total = of_backend(examples, **options), hashlib.sha256()
+    for _ in range(2):
+        for array in collect(dataset):
+            total.update(array.tobytes())
+    assert elsewhere == [total.hexdigest()] * 2
 
 
 def test_both_ways_give_the_same_pixels(examples):

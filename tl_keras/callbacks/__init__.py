@@ -9,6 +9,7 @@ _PUBLIC = {
     "StageReduceLROnPlateau": "tl_keras.callbacks.stage_rate_plateau",
     "AveragedEvaluation": "tl_keras.callbacks.averaged_evaluation",
     "ExactResume": "tl_keras.callbacks.exact_resume",
+    "InputProfile": "tl_keras.callbacks.input_profile",
     "Checkpoint": "tl_keras.callbacks.checkpoint_file",
 }
 __all__ = [*_PUBLIC]

@@ -150,7 +150,8 @@ def decode(
         longer: ``at_least`` is meant for the longer side, not the shorter.
 
     Returns:
-        uint8 array (height, width, 3), RGB, 0..255; maybe read-only.
+        uint8 array (height, width, 3), RGB, 0..255; maybe read-only, and good only until the
+        calling thread decodes the next.
 
     Raises:
         UnreadableImageError: no image, damaged, too large, or of pixels without a range.
@@ -240,7 +241,9 @@ def read_image(source: Source) -> np.ndarray:
     return np.array(_open(source))
 
 
-def load_image(source: Source, size: int, resize: str = "crop") -> np.ndarray:
+def load_image(
+    source: Source, size: int, resize: str = "crop", out: np.ndarray | None = None
+) -> np.ndarray:
     """Reads a picture and brings it to the network's square: the way in, everywhere.
 
     JPEGs of at least four times ``size`` are decoded at a reduced scale; on photographs the result
@@ -251,9 +254,10 @@ def load_image(source: Source, size: int, resize: str = "crop") -> np.ndarray:
         source: as for :func:`read_image`.
         size: side of the result, in pixels.
         resize: ``"crop"``, ``"pad"`` or ``"stretch"``, see :func:`tl_keras.data.resize_image`.
+        out: uint8 array (size, size, 3), contiguous, to write to; by default a new one.
 
     Returns:
-        uint8 array (size, size, 3), RGB, 0..255.
+        uint8 array (size, size, 3), RGB, 0..255: ``out``.
 
     Raises:
         InputError: the picture cannot be read, or ``size`` or ``resize`` is unusable.
@@ -263,5 +267,4 @@ def load_image(source: Source, size: int, resize: str = "crop") -> np.ndarray:
         (16, 16, 3)
     """
     check_resize(size, resize)
-    pixels = square(_open(source, at_least=size, longer=resize == "pad"), size, resize)
-    return pixels.copy() if pixels is source else pixels
+    return square(_open(source, at_least=size, longer=resize == "pad"), size, resize, out)

@@ -1,6 +1,7 @@
 """The one list of examples that feeds every task: paths, labels, and where they came from."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -208,6 +209,7 @@ class Examples:
         seed: int = 0,
         augment: str | Callable[[Any], Any] | None = None,
         drop_remainder: bool = False,
+        cache: str | os.PathLike | None = None,
     ) -> Any:
         """Decodes and batches: what ``model.fit`` takes.
 
@@ -226,6 +228,10 @@ class Examples:
                 (:mod:`tl_keras.data.augmentation`), or a callable or Keras layer on the batch of
                 images.
             drop_remainder: leave out a last, smaller batch.
+            cache: keep every image, decoded and resized, from its first use on: in
+                ``"memory"`` (3 × S × S bytes an image, half of the memory at most) or in one file
+                of this folder, for further runs as well (:mod:`tl_keras.data.pixel_cache`).
+                Augmentation comes after it.  ``None`` decodes anew in every epoch.
 
         Returns:
             ``tf.data.Dataset`` under the TensorFlow backend, else ``keras.utils.PyDataset`` (then
@@ -250,4 +256,5 @@ class Examples:
             seed=seed,
             augment=augment,
             drop_remainder=drop_remainder,
+            cache=cache,
         )

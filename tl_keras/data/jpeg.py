@@ -13,6 +13,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from tl_keras.data.scratch import scratch
+
 
 def fast_jpeg(file: io.BytesIO, image: Image.Image, scale: int) -> np.ndarray | None:
     """Decodes a JPEG in RGB or grey, if it is sound.
@@ -24,7 +26,8 @@ def fast_jpeg(file: io.BytesIO, image: Image.Image, scale: int) -> np.ndarray | 
 
     Returns:
         uint8 array (ceil(height / scale), ceil(width / scale), 3), RGB, as stored, not turned;
-        equal to what Pillow decodes.  ``None``: Pillow must look at it.
+        equal to what Pillow decodes.  Good until the calling thread decodes the next: copy what
+        is to stay.  ``None``: Pillow must look at it.
 
     Example:
         >>> buffer = io.BytesIO()
@@ -42,7 +45,8 @@ def fast_jpeg(file: io.BytesIO, image: Image.Image, scale: int) -> np.ndarray | 
         if simplejpeg.decode_jpeg_header(data)[:2] != (height, width):
             return None
         small = {} if scale == 1 else {"min_height": wanted[0], "min_width": wanted[1]}
-        pixels = simplejpeg.decode_jpeg(data, "RGB", min_factor=scale, **small)
+        memory = scratch("decoding", (*wanted, 3))
+        pixels = simplejpeg.decode_jpeg(data, "RGB", min_factor=scale, buffer=memory, **small)
     except Exception:  # also of what libjpeg only warns: whether it counts, Pillow decides
         return None
     return pixels if pixels.shape[:2] == wanted else None

@@ -1,14 +1,19 @@
 """From positions in the table to batches of pixels; knows no framework."""
 
+import hashlib
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tl_keras.data.augmentation import preset
-from tl_keras.data.decoding import load_image
+from tl_keras.data.decoding import UnreadableImageError, load_image, open_regular
 from tl_keras.data.examples import Examples
+from tl_keras.data.pixel_cache import PixelCache
 from tl_keras.data.resizing import check_resize
+from tl_keras.data.scanning import DIGEST_BYTES
+from tl_keras.data.scratch import aligned, scratch
 from tl_keras.data.splitting import check_seed
 
 
@@ -21,6 +26,7 @@ class BatchLoader:
         resize: ``"crop"``, ``"pad"`` or ``"stretch"``.
         seed: a whole number from 0 on.
         augment: the name of a preset, a callable on the batch, or ``None``.
+        cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
 
     Raises:
         InputError: an argument is unusable.
@@ -38,6 +44,7 @@ class BatchLoader:
         resize: str = "crop",
         seed: int = 0,
         augment: str | Callable[[Any], Any] | None = None,
+        cache: str | os.PathLike | None = None,
     ) -> None:
         check_resize(image_size, resize)
         check_seed(seed)
@@ -47,15 +54,21 @@ class BatchLoader:
         #: The user's own, on the whole batch; applied by the pipeline, not here.
         self.per_batch = None if named else augment
 
-    def load(self, index: int, epoch: int) -> np.ndarray:
+        self.cache = (
+            None if cache is None else PixelCache(examples.digests, image_size, resize, cache)
+        )
+
+    def load(self, index: int, epoch: int, out: np.ndarray | None = None) -> np.ndarray:
         """One image of the table.
 
         Args:
             index: its position.
             epoch: which pass; enters the preset augmentation, with the seed and the position.
+            out: uint8 array (image_size, image_size, 3), contiguous, to write to; by default a
+                new one.
 
         Returns:
-            uint8 array (image_size, image_size, 3), RGB, 0..255.
+            ``out``: RGB, 0..255.
 
         Raises:
             UnreadableImageError: the file has vanished or changed since it was scanned.
@@ -63,10 +76,47 @@ class BatchLoader:
         Example:
             >>> BatchLoader(examples, 224).load(0, epoch=0)  # doctest: +SKIP
         """
-        image = load_image(self.examples.paths[index], self.image_size, self.resize)
+        if out is None:
+            out = self.empty(1)[0]
         if self.per_image is None:
-            return image
-        return self.per_image(image, np.random.default_rng([self.seed, epoch, index]))
+            self._decoded(index, out)
+        else:
+            image = scratch("augmenting", out.shape)
+            self._decoded(index, image)
+            out[:] = self.per_image(image, np.random.default_rng([self.seed, epoch, index]))
+        return out
+
+    def _decoded(self, index: int, out: np.ndarray) -> None:
+        path = self.examples.paths[index]
+        if self.cache is None:
+            load_image(path, self.image_size, self.resize, out)
+            return
+        if self.cache.read(index, out):
+            return
+        with open_regular(path) as file:
+            data = file.read()
+        try:
+            load_image(data, self.image_size, self.resize, out)
+        except UnreadableImageError as error:
+            raise UnreadableImageError(path, error.reason) from None
+        digest = hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+        if digest == self.examples.digests[index]:  # else another picture by now: not kept
+            self.cache.write(index, out)
+
+    def empty(self, count: int) -> np.ndarray:
+        """Memory for a batch.
+
+        Args:
+            count: how many images.
+
+        Returns:
+            uint8 array (count, S, S, 3) of any content.
+
+        Example:
+            >>> BatchLoader(Examples((), np.zeros(0), ("a", "b"), (), ()), 8).empty(2).shape
+            (2, 8, 8, 3)
+        """
+        return aligned((count, self.image_size, self.image_size, 3))
 
     def __call__(self, indices: np.ndarray, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """A batch.
@@ -81,8 +131,7 @@ class BatchLoader:
         Raises:
             UnreadableImageError: as for :meth:`load`.
         """
-        side = self.image_size
-        images = np.empty((len(indices), side, side, 3), np.uint8)
+        images = self.empty(len(indices))
         for row, index in enumerate(indices):
-            images[row] = self.load(int(index), int(epoch))
+            self.load(int(index), int(epoch), images[row])
         return images, self.examples.labels[indices]

@@ -1,6 +1,7 @@
 """The pixel pipeline: one loader, fed to ``tf.data`` or to a Keras ``PyDataset``."""
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +25,7 @@ def build_dataset(
     seed: int = 0,
     augment: str | Callable[[Any], Any] | None = None,
     drop_remainder: bool = False,
+    cache: str | os.PathLike | None = None,
 ) -> Any:
     """Builds what :meth:`tl_keras.data.Examples.dataset` describes, for the backend in use.
 
@@ -36,6 +38,7 @@ def build_dataset(
         seed: a whole number from 0 on.
         augment: a preset's name, a callable on the batch of images, or ``None``.
         drop_remainder: leave out a last, smaller batch.
+        cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
 
     Returns:
         ``tf.data.Dataset`` under the TensorFlow backend, else ``keras.utils.PyDataset``.
@@ -49,7 +52,7 @@ def build_dataset(
     whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
     if not whole or batch_size < 1:
         raise InputError(f"batch size {batch_size!r} is not a whole number from 1 on; give e.g. 32")
-    loader = BatchLoader(examples, image_size, resize, seed, augment)
+    loader = BatchLoader(examples, image_size, resize, seed, augment, cache)
     order = EpochOrder(
         len(examples), batch_size, shuffle=shuffle, seed=seed, drop_remainder=drop_remainder
     )

@@ -1,5 +1,7 @@
-"""The pipeline without TensorFlow: a Keras ``PyDataset`` that reads one batch ahead."""
+"""The pipeline without TensorFlow: a Keras ``PyDataset`` that reads two batches ahead."""
 
+import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -9,7 +11,10 @@ import numpy as np
 
 from tl_keras.data.loading import BatchLoader
 from tl_keras.data.ordering import EpochOrder
+from tl_keras.data.profile import WaitClock
 from tl_keras.data.scanning import workers
+
+_AHEAD = 2
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -29,17 +34,23 @@ class ImageBatches(keras.utils.PyDataset):
     def __init__(self, loader: BatchLoader, order: EpochOrder) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.loader, self.epoch_order = loader, order
+        self.wait_clock = WaitClock(loader.cache)
         self._pool = ThreadPoolExecutor(workers())
-        self._ahead: tuple[tuple[int, int], list[Future]] | None = None
+        self._coming: deque[tuple[tuple[int, int], np.ndarray, list[Future]]] = deque()
         self._finished = False
 
     def __len__(self) -> int:
         """Number of batches of an epoch."""
         return len(self.epoch_order)
 
-    def _submit(self, epoch: int, number: int) -> list[Future]:
+    def _submit(self, epoch: int, number: int) -> None:
         indices = self.epoch_order.batch(epoch, number)
-        return [self._pool.submit(self.loader.load, int(i), epoch) for i in indices]
+        images = self.loader.empty(len(indices))
+        futures = [
+            self._pool.submit(self.loader.load, int(index), epoch, images[row])
+            for row, index in enumerate(indices)
+        ]
+        self._coming.append(((epoch, number), images, futures))
 
     def __getitem__(self, number: int) -> tuple[Any, np.ndarray]:
         """One batch of the epoch that comes next or is under way.
@@ -54,18 +65,21 @@ class ImageBatches(keras.utils.PyDataset):
         Raises:
             UnreadableImageError: a file has vanished or changed since it was scanned.
         """
+        asked = time.time()
         self._finished = number == len(self) - 1
         epoch = self.epoch_order.epoch
-        ahead, self._ahead = self._ahead, None
-        futures = ahead[1] if ahead and ahead[0] == (epoch, number) else None
-        if futures is None:
-            futures = self._submit(epoch, number)
-        if number + 1 < len(self):
-            self._ahead = ((epoch, number + 1), self._submit(epoch, number + 1))
-        images = np.stack([future.result() for future in futures])
+        if not self._coming or self._coming[0][0] != (epoch, number):
+            self._coming.clear()
+            self._submit(epoch, number)
+        for further in range(number + len(self._coming), min(number + 1 + _AHEAD, len(self))):
+            self._submit(epoch, further)
+        _, images, futures = self._coming.popleft()
+        for future in futures:
+            future.result()
         labels = self.loader.examples.labels[self.epoch_order.batch(epoch, number)]
         if self.loader.per_batch is not None:
             images = self.loader.per_batch(images)
+        self.wait_clock.record(number, asked, time.time())
         return images, labels
 
     def __iter__(self) -> Iterator[tuple[Any, np.ndarray]]:

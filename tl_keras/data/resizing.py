@@ -16,6 +16,7 @@ import math
 import cv2
 import numpy as np
 
+from tl_keras.data.scratch import scratch
 from tl_keras.errors import InputError
 
 RESIZE_MODES = ("crop", "pad", "stretch")
@@ -54,7 +55,9 @@ def _smoothing(reduction: float) -> tuple[int, float]:
     return 2 * round(2.5 * sigma) + 1, sigma
 
 
-def _scaled(image: np.ndarray, width: int, height: int) -> np.ndarray:
+def _scaled(
+    image: np.ndarray, width: int, height: int, out: np.ndarray | None = None
+) -> np.ndarray:
     rows, columns = image.shape[:2]
     coarse = (min(columns, 4 * width), min(rows, 4 * height))
     if coarse != (columns, rows):
@@ -63,21 +66,25 @@ def _scaled(image: np.ndarray, width: int, height: int) -> np.ndarray:
     down, sigma_y = _smoothing(coarse[1] / height)
     if (across, down) != (1, 1):
         image = cv2.GaussianBlur(
-            image, (across, down), sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REPLICATE
-        )
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+            image, (across, down), sigma_x, scratch("smoothing", image.shape), sigma_y,
+            cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+    return cv2.resize(image, (width, height), out, interpolation=cv2.INTER_LINEAR)
 
 
-def square(image: np.ndarray, size: int, resize: str = "crop") -> np.ndarray:
+def square(
+    image: np.ndarray, size: int, resize: str = "crop", out: np.ndarray | None = None
+) -> np.ndarray:
     """Brings sound pixels to ``size`` × ``size``; see :func:`resize_image`.
 
     Args:
         image: uint8 array (height, width, 3).
         size: side of the result, in pixels.
         resize: ``"crop"``, ``"pad"`` or ``"stretch"``.
+        out: uint8 array (size, size, 3), contiguous, to write to; by default a new one.
 
     Returns:
-        uint8 array (size, size, 3); maybe ``image`` itself, where nothing had to be done.
+        ``out``; never ``image`` itself.
 
     Raises:
         InputError: ``size`` or ``resize`` is unusable.
@@ -88,21 +95,24 @@ def square(image: np.ndarray, size: int, resize: str = "crop") -> np.ndarray:
     """
     check_resize(size, resize)
     height, width = image.shape[:2]
+    if out is None:
+        out = np.empty((size, size, 3), np.uint8)
     if height == width == size:
-        return image
-    if resize == "stretch":
-        return _scaled(image, size, size)
-    if resize == "crop":
+        out[:] = image
+    elif resize == "stretch":
+        _scaled(image, size, size, out)
+    elif resize == "crop":
         # The centre of whole pixels: where an odd number is too many, one more of them is kept.
         side = min(width, height)
         left, top = (width - side) // 2, (height - side) // 2
-        return _scaled(image[top : height - top, left : width - left], size, size)
-    scale = size / max(width, height)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    canvas = np.zeros((size, size, 3), np.uint8)
-    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
-    canvas[top : top + inner[1], left : left + inner[0]] = _scaled(image, *inner)
-    return canvas
+        _scaled(image[top : height - top, left : width - left], size, size, out)
+    else:
+        scale = size / max(width, height)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
+        out[:] = 0
+        out[top : top + inner[1], left : left + inner[0]] = _scaled(image, *inner)
+    return out
 
 
 def resize_image(image: np.ndarray, size: int, resize: str = "crop") -> np.ndarray:
@@ -131,5 +141,4 @@ def resize_image(image: np.ndarray, size: int, resize: str = "crop") -> np.ndarr
             f"resize_image got {image.dtype} {image.shape}, expected uint8 (height, width, 3); "
             "read_image() makes one of any picture"
         )
-    pixels = square(np.ascontiguousarray(image), size, resize)
-    return pixels.copy() if pixels is image else pixels
+    return square(np.ascontiguousarray(image), size, resize)

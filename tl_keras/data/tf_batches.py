@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tl_keras.data.loading import BatchLoader
 from tl_keras.data.ordering import EpochOrder
+from tl_keras.data.profile import WaitClock
 from tl_keras.data.scanning import workers
 
 
@@ -22,7 +23,7 @@ def tf_dataset(loader: BatchLoader, order: EpochOrder) -> tf.data.Dataset:
 
     Returns:
         ``tf.data.Dataset`` of ``(uint8 (B, S, S, 3), int32 (B,))`` with a known cardinality; its
-        attribute ``epoch_order`` is ``order``.
+        attribute ``epoch_order`` is ``order``, and ``wait_clock`` knows how long it was waited for.
 
     Raises:
         tf.errors.InvalidArgumentError: while iterating, a file cannot be read; see
@@ -53,6 +54,24 @@ def tf_dataset(loader: BatchLoader, order: EpochOrder) -> tf.data.Dataset:
     dataset = dataset.map(pixels, num_parallel_calls=workers(), deterministic=True)
     if loader.per_batch is not None:
         dataset = dataset.map(lambda images, labels: (loader.per_batch(images), labels))
-    dataset = dataset.prefetch(2)
-    dataset.epoch_order = order
+    clock = WaitClock(loader.cache)
+    dataset = _timed(dataset.prefetch(2), clock, len(order))
+    dataset.epoch_order, dataset.wait_clock = order, clock
     return dataset
+
+
+def _timed(dataset: tf.data.Dataset, clock: WaitClock, count: int) -> tf.data.Dataset:
+    # A zip takes from its parts one after the other, in the thread that asks: the time comes first.
+    asked = tf.data.Dataset.range(count).map(lambda number: (number, tf.timestamp()))
+
+    def note(asked: tuple[tf.Tensor, tf.Tensor], batch: tuple) -> tuple:
+        noted = tf.numpy_function(clock.record, (*asked, tf.timestamp()), ())
+        with tf.control_dependencies([noted]):
+            return tf.nest.map_structure(tf.identity, batch)
+
+    timed = tf.data.Dataset.zip(asked, dataset).map(note)
+    timed = timed.apply(tf.data.experimental.assert_cardinality(count))
+    options = tf.data.Options()
+    # A prefetch put behind by itself would ask for batches before the training loop does.
+    options.experimental_optimization.inject_prefetch = False
+    return timed.with_options(options)
