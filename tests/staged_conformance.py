@@ -5,6 +5,7 @@ what must be set before Keras or TensorFlow begin: ``python staged_conformance.p
 the cases as a JSON list of [policy, mode, options].
 """
 
+import contextlib
 import json
 import sys
 import traceback
@@ -64,6 +65,7 @@ class Watch(keras.callbacks.Callback):
         super().__init__()
         self.moved, self.iterations, self.first_steps, self.work = [], [], {}, []
         self.slots_kept = True
+        self.averages = {}
         self._count_work = count_work
         self._slots = None
         self._trained = set()
@@ -97,6 +99,8 @@ class Watch(keras.callbacks.Callback):
                 self._trained.add(name)
                 step = np.abs(after[name] - self._before[name]).max()
                 self.first_steps[name] = float(step / self._rate)
+                self.averages[name] = after[name]
+            self.averages[name] = (self.averages[name] + after[name]) / 2
         self.moved.append(sorted(moved))
         self.iterations.append(int(inner(self.model.optimizer).iterations.numpy()))
         self._slots = self._slot_values()
@@ -121,12 +125,11 @@ def _gradient_convolutions(model):
     return text.count("conv_general_dilated[") - 3
 
 
-def compiled(model, mode, optimizer=None):
+def compiled(model, mode, optimizer=None, ema=False):
     """Compile in the given mode: ``"eager"``, ``"compiled"`` or ``"jit"``."""
     if optimizer is None:
-        optimizer = keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(RATE, decay_steps=100)
-        )
+        schedule = keras.optimizers.schedules.CosineDecay(RATE, decay_steps=100)
+        optimizer = keras.optimizers.Adam(schedule, use_ema=ema, ema_momentum=0.5)
     if keras.config.dtype_policy().name == "mixed_float16":
         # A scale that overflows would skip the very steps that are looked at.
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=256.0)
@@ -140,15 +143,31 @@ def compiled(model, mode, optimizer=None):
     return model
 
 
-def facts(policy="float32", mode="compiled", strategy=None, train_batch_norm=False, work=False):
+def decayed_by_rates(strategy=None):
+    """What is left of three ones of rates 0.1, 0.5 and 1 after one step of decay by 0.05."""
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        variables = [keras.Variable(np.ones(2, "float32")) for _ in range(3)]
+        base = keras.optimizers.AdamW(0.1, weight_decay=0.5)
+        rates = [([variables[0]], 0.1), ([variables[1]], 0.5)]
+        optimizer = tl.optimizers.layer_wise(base, rates)
+        optimizer.build(variables)
+    zeros = [keras.ops.zeros(2) for _ in variables]
+
+    def step():
+        optimizer.apply(zeros, variables)
+
+    step() if strategy is None else strategy.run(step)
+    return [float(keras.ops.convert_to_numpy(variable)[0]) for variable in variables]
+
+
+def facts(
+    policy="float32", mode="compiled", strategy=None, train_batch_norm=False, work=False, ema=False
+):
     """Train for some epochs of one step each; returns what was seen, as JSON values."""
     keras.config.set_dtype_policy(policy)
     try:
-        if strategy is None:
-            model = compiled(tiny_model(), mode)
-        else:
-            with strategy.scope():
-                model = compiled(tiny_model(), mode)
+        with contextlib.nullcontext() if strategy is None else strategy.scope():
+            model = compiled(tiny_model(), mode, ema=ema)
         staged = tl.callbacks.StagedUnfreezing(SCHEDULE, train_batch_norm=train_batch_norm)
         watch = Watch(count_work=work)
         images, labels = data()
@@ -156,6 +175,8 @@ def facts(policy="float32", mode="compiled", strategy=None, train_batch_norm=Fal
             images, labels, batch_size=8, epochs=EPOCHS, shuffle=False, verbose=0,
             callbacks=[staged, watch],
         )  # fmt: skip
+        ended = {short(v): keras.ops.convert_to_numpy(v) for v in model.variables}
+        errors = [np.abs(ended[name] - value).max() for name, value in watch.averages.items()]
         optimizer = inner(model.optimizer)
         schedule = keras.optimizers.schedules.CosineDecay(RATE, decay_steps=100)
         return {
@@ -164,10 +185,12 @@ def facts(policy="float32", mode="compiled", strategy=None, train_batch_norm=Fal
             "first_steps": watch.first_steps,
             "slots_kept": watch.slots_kept,
             "work": watch.work,
+            "average_error": float(max(errors)),
             "losses": history.history["loss"],
             "rate_follows": bool(
                 np.isclose(float(optimizer.learning_rate), float(schedule(EPOCHS)), rtol=1e-6)
             ),
+            "decayed": decayed_by_rates(strategy),
             "released": "update_step" not in vars(optimizer),
             "backbone": sorted(map(short, find_backbone(model).variables)),
         }
