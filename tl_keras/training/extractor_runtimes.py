@@ -48,15 +48,16 @@ def installed(runtime: str) -> str | None:
     return getattr(_litert(), "__version__", tf.__version__)
 
 
-def keras_run(features: keras.Model) -> Run:
+def keras_run(features: keras.Model, batch_size: int = 1) -> Run:
     """``predict_on_batch``, with a smaller batch filled up to the largest so far.
 
     A new batch size would be traced (on JAX: compiled) once more, which takes seconds.
 
     Args:
         features: The model from images to features.
+        batch_size: Smaller batches are filled up to this in any case.
     """
-    largest = 0
+    largest = batch_size
 
     def run(images: Any) -> np.ndarray:
         nonlocal largest
