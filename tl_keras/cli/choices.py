@@ -3,7 +3,6 @@
 from typing import Any
 
 from tl_keras.backbones.bundled import bundled_backbones
-from tl_keras.training.recipes import Recipe, choose_recipe, get_recipe
 
 
 def backbone_and_weights(backbone: str | None, weights: str | None) -> tuple[str, str, str]:
@@ -36,14 +35,3 @@ def parts(examples: Any, fraction: float, seed: int) -> tuple[Any, Any, Any]:
     source = examples.part("train") if examples.parts else examples
     train, val = source.split(fraction, seed=seed)
     return train, val, test
-
-
-def recipe_for(name: str, train: Any, pretrained: bool) -> Recipe:
-    """The recipe asked for, or the one that fits the data."""
-    if name != "auto":
-        return get_recipe(name)
-    from tl_keras.training.placement import choose_placement
-
-    return choose_recipe(
-        list(train.counts().values()), pretrained, choose_placement().kind != "cpu"
-    )

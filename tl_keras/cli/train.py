@@ -4,7 +4,6 @@ import argparse
 import shlex
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how images become square: centre crop, padding that keeps all of the image, or "
         "stretching (default: crop)",
     )
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
+    parser.add_argument(
+        "--batch-size", type=int, default=32, metavar="N", help="of each device (default: 32)"
+    )
+    parser.add_argument(
+        "--strategy",
+        default="auto",
+        choices=["auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"],
+        help="where the backbone trains (default: auto: TPU, several GPUs, one GPU or CPU; the "
+        "workers of TF_CONFIG where it is set)",
+    )
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=["auto", "float32", "mixed_bfloat16", "mixed_float16"],
+        help="default: auto: bfloat16 on TPU and recent GPUs, float16 on older ones, else float32",
+    )
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with an unfinished run of the same command, if one stands in the output "
+        "folder (default: yes)",
+    )
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
     )
@@ -68,23 +89,20 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     from tl_keras.artefact.writing import check_output
     from tl_keras.backbones.registry import get_backbone
     from tl_keras.cli import choices
-    from tl_keras.training.recipes import get_recipe
+    from tl_keras.cli.resuming import settings_of, unfinished_run
+    from tl_keras.training.resolving import known_recipe
 
     # Everything that can be wrong with the request is found before any image is read.
     sample = options.data is None
     backbone, weights, why = choices.backbone_and_weights(options.backbone, options.weights)
     record = get_backbone(backbone)
-    if options.recipe != "auto":
-        get_recipe(options.recipe)
+    recipe = known_recipe(options.recipe)
     if options.batch_size < 1:
         raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
     if not 0 < options.val_fraction < 1:
         raise InputError(f"--val-fraction lies between 0 and 1; got {options.val_fraction}")
     name = "sample_set" if sample else Path(options.data).resolve().name
-    output = Path(
-        options.output or f"saved_models/{name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
-    )
-    check_output(output)
+    check_output(Path(options.output or "saved_models/new"))
     device = start_keras()
     from tl_keras.backbones.base import check_image_size
     from tl_keras.backbones.weights import check_weights
@@ -108,36 +126,30 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     print(f"Device: {device}.")
     print(f"Backbone: {backbone} at {image_size} px, weights {weights}: {why}.")
 
-    run = _fit(options, train, val, backbone, weights, image_size)
-    metrics = run.metrics
-    notes: dict[str, Any] = {
-        "weights": weights,
-        "data": str(options.data or "built-in sample set"),
-        "command": "tl-keras " + shlex.join(sys.argv[1:]),
-        "evaluated_on": f"{len(val)} validation images, which also chose the best epoch",
-        "skipped": [list(item) for item in examples.skipped],
-    }
-    if metrics:
-        print(f"\nOn {len(val)} held-out images:")
-        _print_figures(metrics)
-        print(f"  majority class      {percent(metrics['majority_baseline'])}")
-    try:
-        # From here on a Ctrl-C must not cost the model that is already trained.
-        if test is not None:
-            notes["test_metrics"] = run.evaluate(test)
-            print(f"On the {len(test)} images of the data's own test part, never looked at before:")
-            _print_figures(notes["test_metrics"])
-        if sample and not run.interrupted and weights != "none":
-            notes["baselines"] = _against_random(options, train, val, backbone, image_size, run)
-    except KeyboardInterrupt:
-        run.interrupted = True
-    saved = run.save(output, notes=notes)
+    settings = settings_of(options, train, val, recipe)
+    with unfinished_run(options.output, name, settings, options.resume) as (
+        output,
+        folder,
+        goes_on,
+    ):
+        if goes_on:
+            print(f"Going on with the unfinished run in {folder}; --no-resume begins anew.")
+        run = _fit(options, train, val, backbone, weights, image_size, folder)
+        notes: dict[str, Any] = {
+            "weights": weights,
+            "data": str(options.data or "built-in sample set"),
+            "command": "tl-keras " + shlex.join(sys.argv[1:]),
+            "evaluated_on": f"{len(val)} validation images, which also chose the best epoch",
+            "skipped": [list(item) for item in examples.skipped],
+        }
+        _measure(options, run, notes, train, val, test, backbone, image_size)
+        saved = run.save(output, notes=notes)
     if run.interrupted:
         print(f"interrupted: the best model so far was saved to {saved}", file=sys.stderr)
     print(f"\nSaved to {saved}: model.keras, model.json, history.csv, report.html")
     print(f"Next: tl-keras predict {saved} IMAGE ...")
     result = {
-        "metrics": metrics,
+        "metrics": run.metrics,
         "artefact": str(saved),
         "skipped": notes["skipped"],
         "backbone": backbone,
@@ -151,15 +163,39 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     return result, run.interrupted
 
 
+def _measure(
+    options: argparse.Namespace, run: Any, notes: dict[str, Any], train: Any, val: Any, test: Any,
+    backbone: str, image_size: int,
+) -> None:  # fmt: skip
+    """Print the figures of the run; those on other data are added to ``notes``."""
+    if run.metrics:
+        print(f"\nOn {len(val)} held-out images:")
+        _print_figures(run.metrics)
+        print(f"  majority class      {percent(run.metrics['majority_baseline'])}")
+    try:
+        # From here on a Ctrl-C must not cost the model that is already trained.
+        if test is not None:
+            notes["test_metrics"] = run.evaluate(test)
+            print(f"On the {len(test)} images of the data's own test part, never looked at before:")
+            _print_figures(notes["test_metrics"])
+        if options.data is None and not run.interrupted and notes["weights"] != "none":
+            notes["baselines"] = _against_random(options, train, val, backbone, image_size, run)
+    except KeyboardInterrupt:
+        run.interrupted = True
+
+
 def _fit(
-    options: argparse.Namespace, train: Any, val: Any, backbone: str, weights: str, image_size: int
-) -> Any:
+    options: argparse.Namespace, train: Any, val: Any, backbone: str, weights: str,
+    image_size: int, folder: Path,
+) -> Any:  # fmt: skip
     import keras
 
     from tl_keras.builders.classifier import build_classifier
-    from tl_keras.cli.choices import recipe_for
     from tl_keras.training.fit import fit
+    from tl_keras.training.placement import choose_placement
 
+    # Before the model, for TensorFlow makes no devices after its first operation.
+    placement = choose_placement(options.strategy, options.precision)
     keras.utils.set_random_seed(options.seed)
     model = build_classifier(
         backbone,
@@ -167,19 +203,18 @@ def _fit(
         image_size=image_size,
         weights=None if weights == "none" else weights,
     )
-    recipe = recipe_for(options.recipe, train, pretrained=weights != "none")
-    stages = " -> ".join(stage.name for stage in recipe.stages)
-    print(f"Recipe: {recipe.name} ({stages}): {recipe.reason}.")
-    run = fit(
+    return fit(
         model,
         train,
         val,
-        recipe=recipe,
+        recipe=options.recipe,
         batch_size=options.batch_size,
         resize=options.resize,
         seed=options.seed,
+        pretrained=weights != "none",
+        strategy=placement,
+        resume=folder,
     )
-    return run
 
 
 def _print_figures(metrics: dict[str, Any]) -> None:

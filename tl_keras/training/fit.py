@@ -16,7 +16,8 @@ from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.journal import Journal
 from tl_keras.training.phases import Setup, fit_head, fit_stages, on_features, phases
 from tl_keras.training.placement import choose_placement
-from tl_keras.training.recipes import Recipe, Stage, choose_recipe, get_recipe
+from tl_keras.training.recipes import Recipe, Stage
+from tl_keras.training.resolving import known_recipe, recipe_for, remembered
 from tl_keras.training.resuming import RunCheckpoint, run_identity
 from tl_keras.training.run import Run
 
@@ -26,7 +27,7 @@ def fit(
     train: Any,
     val: Any = None,
     *,
-    recipe: str | Recipe | Sequence[Stage] = "auto",
+    recipe: str | Path | Recipe | Sequence[Stage] = "auto",
     batch_size: int = 32,
     resize: str = "crop",
     seed: int = 0,
@@ -51,8 +52,8 @@ def fit(
         model: From ``build_classifier``.  Trained in place.
         train: ``Examples``, or arrays: images (N, S, S, 3) RGB 0..255 and integer labels (N,).
         val: The same, for early stopping and the run's metrics; None for neither.
-        recipe: ``"auto"``, ``"feature_extraction"``, ``"fine_tune"``, ``"progressive"``, a
-            ``Recipe``, or a list of ``Stage``.
+        recipe: ``"auto"``, ``"feature_extraction"``, ``"fine_tune"``, ``"progressive"``,
+            ``"bit_hyperrule"``, the path of a TOML file, a ``Recipe``, or a list of ``Stage``.
         batch_size: Images in a step, on each device.
         resize: How images are brought to the model's size: ``"crop"``, ``"pad"``, ``"stretch"``.
         seed: Of the order of images, augmentation and dropout.
@@ -87,33 +88,45 @@ def fit(
     check_seed(seed)
     image_size, counts = check_inputs(model, train, val)
     placement = choose_placement(strategy, precision)
-    if recipe == "auto":
-        recipe = choose_recipe(
-            counts[counts > 0].tolist(), pretrained, accelerated=placement.kind != "cpu"
-        )
-    recipe = get_recipe(recipe)
-    check_recipe(model, recipe, arrays=not hasattr(train, "dataset"))
+    known = known_recipe(recipe)
+    if known is not None:
+        check_recipe(model, known, arrays=not hasattr(train, "dataset"))
     pixels = {"image_size": image_size, "resize": resize, "seed": seed}
-    journal = Journal(model, verbose)
-    checkpoint = None
+    extraction = FeatureExtraction(
+        model, **pixels, batch_size=batch_size, cache=features, verbose=verbose
+    )
+    folder = None
     if resume is not None:
-        settings = {**pixels, "batch_size": batch_size, "devices": placement.replicas}
         folder = Path(resume)
         if placement.workers > 1:
             folder /= f"worker-{placement.worker}"
+    if known is None:
+
+        def choose() -> Recipe:
+            return recipe_for(
+                recipe, model, counts, batch_size, pretrained, placement,
+                features=lambda: extraction.run(train, what="training images"),
+            )  # fmt: skip
+
+        known = choose() if folder is None else remembered(folder, choose)
+    recipe = known
+    if verbose:
+        stages = " -> ".join(stage.name for stage in recipe.stages)
+        print(f"Recipe: {recipe.name} ({stages}): {recipe.reason}.", file=sys.stderr)
+        if placement.kind != "cpu":
+            print(f"Trains on {placement}.", file=sys.stderr)
+    journal = Journal(model, verbose)
+    checkpoint = None
+    if folder is not None:
+        settings = {**pixels, "batch_size": batch_size, "devices": placement.replicas}
         identity = run_identity(model, recipe, train, val, settings)
         checkpoint = RunCheckpoint(folder, identity, journal)
         began = min(began, journal.began)
     setup = Setup(
         model=model, train=train, val=val, recipe=recipe, counts=counts, pixels=pixels,
-        batch_size=batch_size, placement=placement,
-        extraction=FeatureExtraction(
-            model, **pixels, batch_size=batch_size, cache=features, verbose=verbose
-        ),
-        journal=journal, callbacks=callbacks, checkpoint=checkpoint,
+        batch_size=batch_size, placement=placement, extraction=extraction, journal=journal,
+        callbacks=callbacks, checkpoint=checkpoint,
     )  # fmt: skip
-    if verbose and placement.strategy is not None:
-        print(f"  {placement}", file=sys.stderr)
     interrupted = False
     try:
         for stages in phases(model, recipe.stages)[checkpoint.phase if checkpoint else 0 :]:

@@ -23,8 +23,8 @@ def score(logs: Mapping[str, float]) -> tuple[float, float]:
 class Journal:
     """Rows of history and the best weights of the whole run, over all its stages.
 
-    A row's ``seconds`` are the epoch's own, ``elapsed`` those since the run began: the extraction of
-    features and the tracing of steps stand in the latter.
+    A row's ``seconds`` are the epoch's own, ``elapsed`` those since the run began: the extraction
+    of features and the tracing of steps stand in the latter.
 
     The best epoch is the one with the highest validation accuracy, among equals the one with the
     lowest validation loss.  Loss alone prefers a head to a fine-tuned network that errs less but
