@@ -30,7 +30,11 @@ def small_base(input_shape):
     return keras.Model(image, layers.ReLU()(x))
 
 
-tl.register_backbone(name="small_base", builder=small_base, image_size=SIDE, minimum_size=8)
+def build():
+    """A classifier on the small base, which is known from the first call on."""
+    if "small_base" not in tl.list_backbones():
+        tl.register_backbone(name="small_base", builder=small_base, image_size=SIDE, minimum_size=8)
+    return tl.build_classifier("small_base", 3, image_size=SIDE, weights=None, dropout=0)
 
 
 def draw(folder):
@@ -59,7 +63,7 @@ class Epochs(keras.callbacks.Callback):
 def train(placement, examples):
     """Three epochs, the base joining at the second: model, history, types computed in."""
     keras.utils.set_random_seed(placement.worker + 1)  # workers begin with weights of their own
-    model = tl.build_classifier("small_base", 3, image_size=SIDE, weights=None, dropout=0)
+    model = build()
     options = {"batch_size": GLOBAL_BATCH // placement.replicas, "image_size": SIDE}
     # Rows that fill up JAX's last batch would enter the statistics.
     train_norms = keras.backend.backend() == "tensorflow"

@@ -27,7 +27,7 @@ PROGRAM = Path(placed_training.__file__)
 @pytest.fixture
 def model():
     keras.utils.set_random_seed(0)
-    return tl.build_classifier("small_base", 3, image_size=16, weights=None)
+    return placed_training.build()
 
 
 def test_auto_says_in_one_line_what_it_picked_and_why():
@@ -129,7 +129,8 @@ def test_collect_leaves_the_model_itself_alone(model):
 
 
 @pytest.mark.parametrize(
-    ("count", "batch", "replicas"), [(27, 8, 2), (25, 8, 2), (25, 8, 4), (9, 9, 4), (64, 16, 8)]
+    ("count", "batch", "replicas"),
+    [(27, 8, 2), (25, 8, 2), (25, 8, 4), (9, 9, 4), (6, 5, 4), (64, 16, 8)],
 )
 def test_every_image_once_an_epoch_and_equal_in_the_gradient(count, batch, replicas):
     seen, gradient = [], np.zeros(count)

@@ -24,7 +24,7 @@ from tl_keras.training.placement import Placement
 class SharedOrder(EpochOrder):
     """The shares that the devices of one worker have in each global batch, one after the other.
 
-    A last batch of fewer rows than devices takes rows from the one before it.
+    A last batch of fewer rows than shares takes rows from the one before it.
 
     Args:
         count: Examples.
@@ -34,9 +34,10 @@ class SharedOrder(EpochOrder):
         local: Its devices.
         shuffle: Whether each epoch has an order of its own.
         seed: A whole number from 0 on.
+        accumulate: Shares of a batch that each device takes one after the other.
 
     Raises:
-        InputError: There are fewer examples, or rows in a batch, than devices.
+        InputError: There are fewer examples, or rows in a batch, than shares.
 
     Example:
         >>> order = SharedOrder(7, 6, replicas=2, first=1, local=1)
@@ -46,24 +47,28 @@ class SharedOrder(EpochOrder):
 
     def __init__(
         self, count: int, batch_size: int, *, replicas: int, first: int, local: int,
-        shuffle: bool = False, seed: int = 0,
+        shuffle: bool = False, seed: int = 0, accumulate: int = 1,
     ) -> None:  # fmt: skip
         super().__init__(count, batch_size, shuffle=shuffle, seed=seed)
-        if min(count, batch_size) < replicas:
+        self.replicas, self.first, self.local = replicas, first, local
+        self.accumulate, self._shares = accumulate, replicas * accumulate
+        if min(count, batch_size) < self._shares:
             raise InputError(
-                f"{count} images in batches of {batch_size} do not go round {replicas} devices; "
+                f"{count} images in batches of {batch_size} do not go round {self._shares} shares; "
                 "give more images, or train on one device (strategy='gpu' or 'cpu')"
             )
-        self.replicas, self.first, self.local = replicas, first, local
         starts = [*range(0, count, batch_size)]
-        if len(starts) > 1:
-            starts[-1] = min(starts[-1], count - replicas)
+        if len(starts) > 1 and count - starts[-1] < self._shares:
+            if count - starts[-2] < 2 * self._shares:
+                starts.pop()
+            else:
+                starts[-1] = count - self._shares
         self._bounds = [*starts, count]
 
     @property
     def steps(self) -> int:
-        """Global batches of an epoch."""
-        return len(self._bounds) - 1
+        """What Keras calls steps of an epoch: shares that each device takes."""
+        return (len(self._bounds) - 1) * self.accumulate
 
     def __len__(self) -> int:
         """Shares of an epoch that this worker reads."""
@@ -72,24 +77,25 @@ class SharedOrder(EpochOrder):
     def batch(self, epoch: int, number: int) -> np.ndarray:
         """The examples of one share, int64."""
         step, device = divmod(number, self.local)
-        start, stop = self._bounds[step], self._bounds[step + 1]
-        rows = self.indices(epoch)[start:stop]
-        return np.array_split(rows, self.replicas)[self.first + device]
+        update, turn = divmod(step, self.accumulate)
+        rows = self.indices(epoch)[self._bounds[update] : self._bounds[update + 1]]
+        return np.array_split(rows, self._shares)[turn * self.replicas + self.first + device]
 
     def weights(self) -> np.ndarray:
         """Per share, the weight of each of its rows: float32 (len(self),), 1 where all are equal.
 
-        A device averages over its own rows and the devices' gradients are averaged: rows of a
-        share larger than the others weigh more, to count the same.
+        A device averages over its own rows and the shares' gradients are averaged: rows of a
+        share larger than the others weigh less than theirs there, so they are given more.
         """
         sizes = np.array([len(self.batch(0, number)) for number in range(len(self))])
-        totals = np.repeat(np.diff(self._bounds), self.local)
-        return (sizes * self.replicas / totals).astype("float32")
+        totals = np.repeat(np.diff(self._bounds), self.local * self.accumulate)
+        return (sizes * self._shares / totals).astype("float32")
 
 
 def replica_batches(
     data: Any, placement: Placement, *, batch_size: int, image_size: int, resize: str = "crop",
     shuffle: bool = False, seed: int = 0, augment: str = "none", training: bool = False,
+    accumulate: int = 1,
 ) -> Any:  # fmt: skip
     """Batches for ``fit`` and ``evaluate`` of a placed model.
 
@@ -103,10 +109,11 @@ def replica_batches(
         seed: Of order and augmentation.
         augment: Augmentation preset of examples.
         training: Whether gradients will be taken, so that uneven shares need weights.
+        accumulate: In so many parts, one after the other; see ``accumulate_gradients``.
 
     Returns:
-        On one device, what ``Examples.dataset`` returns.  Under ``tf.distribute``, a distributed
-        data set of (images, labels) or (images, labels, weights).  Under a
+        On one device and undivided, what ``Examples.dataset`` returns.  Under ``tf.distribute``,
+        a distributed data set of (images, labels) or (images, labels, weights).  Under a
         ``DataParallel``, a ``PyDataset`` of (images, labels, weights), every batch full, rows
         of weight 0 filling the last: compile with ``weighted_metrics``.
 
@@ -119,7 +126,8 @@ def replica_batches(
     order = {"shuffle": shuffle, "seed": seed}
     rows = placement.global_batch(batch_size)
     pixels = {"image_size": image_size, "resize": resize, "augment": augment}
-    if placement.strategy is None:
+    tensorflow = keras.backend.backend() == "tensorflow"
+    if placement.strategy is None and (accumulate == 1 or not tensorflow):
         return batches_of(data, batch_size=batch_size, **order, **pixels)
     plain = batches_of(data, batch_size=rows, **order, **pixels)
     count = len(data) if hasattr(data, "labels") else len(data[1])
@@ -128,7 +136,7 @@ def replica_batches(
     local = placement.replicas // placement.workers
     share = SharedOrder(
         count, rows, replicas=placement.replicas, first=placement.worker * local, local=local,
-        **order,
+        accumulate=accumulate, **order,
     )  # fmt: skip
     return _distributed(data, plain, share, placement.strategy, pixels, training)
 
@@ -159,6 +167,7 @@ def _distributed(
             tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (images, labels)
         )
         dataset = tf.data.Dataset.from_generator(shares, output_signature=signature)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(order))).prefetch(2)
     else:
         loader = BatchLoader(
             data, pixels["image_size"], pixels["resize"], order.seed, pixels["augment"]
@@ -170,6 +179,9 @@ def _distributed(
         dataset = tf.data.Dataset.zip(dataset, table).map(
             lambda pair, weight: (*pair, tf.fill(tf.shape(pair[1])[:1], weight))
         )
+    if strategy is None:
+        dataset.epoch_order = order
+        return dataset
     distributed = strategy.distribute_datasets_from_function(lambda context: dataset)
     # Keras counts steps by it; TensorFlow has counted the shares.
     distributed._cardinality = np.int64(order.steps)
