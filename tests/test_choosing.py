@@ -95,7 +95,7 @@ def test_by_probe_and_time(apart, seconds, expected, said):
     x, labels = _features(200, apart)
     recipe = choose_recipe([100, 100], True, features=x, labels=labels, seconds_per_image=seconds)
     assert recipe.name == expected and said in recipe.reason
-    share = f"{linear_probe(x, labels).accuracy:.0%}"
+    share = f"{100 * linear_probe(x, labels).accuracy:.0f} % of"
     assert "200 training images, 100 or more of each class; a linear probe" in recipe.reason
     assert share in recipe.reason
     assert recipe.reason.count(". ") <= 1 and not recipe.reason.endswith(".")
