@@ -85,8 +85,9 @@ def choose_recipe(
     if features is not None:
         probe = linear_probe(features, labels)
         seen = (
-            f"a linear probe on the frozen features names {100 * probe.accuracy:.0f} % of the images "
-            f"rightly when each is left out ({100 * probe.majority:.0f} % are of the commonest class)"
+            f"a linear probe on the frozen features names {100 * probe.accuracy:.0f} % of the "
+            f"images rightly when each is left out ({100 * probe.majority:.0f} % are of the "
+            "commonest class)"
         )
         if probe.accuracy >= _PROBE_IS_ENOUGH:
             cost = f", and take {time}" if time else ""
