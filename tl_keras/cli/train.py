@@ -60,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: auto: bfloat16 on TPU and recent GPUs, float16 on older ones, else float32",
     )
     parser.add_argument(
+        "--cache",
+        metavar="memory|DIR",
+        help="keep images decoded and resized between epochs: in memory, or in DIR for later runs "
+        "too (default: decode anew)",
+    )
+    parser.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -213,6 +219,7 @@ def _fit(
         seed=options.seed,
         pretrained=weights != "none",
         strategy=placement,
+        cache=options.cache,
         resume=folder,
     )
 

@@ -34,6 +34,7 @@ def fit(
     pretrained: bool = True,
     strategy: Any = "auto",
     precision: str = "auto",
+    cache: str | Path | None = None,
     features: FeatureCache | None = None,
     resume: str | Path | None = None,
     verbose: bool = True,
@@ -63,6 +64,8 @@ def fit(
             ``tl_keras.training.placement.choose_placement``.  Rates grow with the number of
             devices as is said there.
         precision: ``"auto"``, ``"float32"``, ``"mixed_bfloat16"`` or ``"mixed_float16"``.
+        cache: Where decoded images are kept between epochs: ``"memory"``, a folder (for later runs
+            as well), or None to decode anew; see ``Examples.dataset``.
         features: Where features of the frozen backbone are kept, such as
             ``FeatureCache("features/")`` to find them again in a later run; by default in memory.
         resume: A folder for checkpoints of this run alone.  A run that was killed goes on from
@@ -125,7 +128,7 @@ def fit(
     setup = Setup(
         model=model, train=train, val=val, recipe=recipe, counts=counts, pixels=pixels,
         batch_size=batch_size, placement=placement, extraction=extraction, journal=journal,
-        callbacks=callbacks, checkpoint=checkpoint,
+        callbacks=callbacks, checkpoint=checkpoint, cache=cache, verbose=verbose,
     )  # fmt: skip
     interrupted = False
     try:
@@ -135,7 +138,7 @@ def fit(
             if on_features(model, stages[0]):
                 fit_head(setup, stages[0])
             else:
-                fit_stages(setup, stages, batch_size)
+                fit_stages(setup, stages)
             journal.restore_best()
             if checkpoint:
                 checkpoint.phase_done()

@@ -1,5 +1,6 @@
 """What ``fit`` takes as data: examples, or a pair of arrays."""
 
+import os
 from typing import Any
 
 import keras
@@ -54,6 +55,7 @@ def batches_of(
     shuffle: bool = False,
     seed: int = 0,
     augment: str = "none",
+    cache: str | os.PathLike | None = None,
 ) -> Any:
     """Batches of uint8 or float images 0..255, (B, S, S, 3), and int32 labels (B,).
 
@@ -65,13 +67,20 @@ def batches_of(
         shuffle: Whether each epoch has an order of its own.
         seed: Of order and augmentation.
         augment: Augmentation preset; arrays take ``"none"`` only.
+        cache: Where decoded images are kept: ``"memory"``, a folder, or None; arrays need none.
 
     Raises:
         InputError: The arrays do not fit each other or the model.
     """
     if hasattr(data, "dataset"):
         return data.dataset(
-            batch_size, image_size, resize=resize, shuffle=shuffle, seed=seed, augment=augment
+            batch_size,
+            image_size,
+            resize=resize,
+            shuffle=shuffle,
+            seed=seed,
+            augment=augment,
+            cache=cache,
         )
     if not (isinstance(data, tuple | list) and len(data) == 2):
         raise InputError(

@@ -14,7 +14,6 @@ def optimizer_for(
     recipe: Recipe,
     model: keras.Model,
     rates: Sequence[tuple[Sequence[keras.Variable], float]] = (),
-    accumulate: int = 1,
 ) -> keras.optimizers.Optimizer:
     """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) as the recipe asks for it.
 
@@ -22,7 +21,6 @@ def optimizer_for(
         recipe: Names weight decay, clipping and the average of weights.
         model: The model that it will train; its biases and norms are spared weight decay.
         rates: As in ``layer_wise``, such as ``stage_rates`` returns.
-        accumulate: Steps whose gradients make one update.
 
     Returns:
         An unbuilt optimizer; its ``learning_rate`` is settable at every step.
@@ -35,7 +33,6 @@ def optimizer_for(
         1e-3,
         weight_decay=recipe.weight_decay,
         global_clipnorm=recipe.clip_norm,
-        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
         **averaged,
     )
     return spare_from_decay(layer_wise(base, rates), model)

@@ -85,6 +85,7 @@ def fit_within_memory(
     batch_size: int,
     log: Callable[[str], None],
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    parts: int = 1,
     **fit: Any,
 ) -> keras.callbacks.History:
     """``model.fit`` that halves what a step takes at once whenever memory runs out.
@@ -98,6 +99,7 @@ def fit_within_memory(
         log: Is told, in one line, what was done.
         callbacks: For ``fit``.  Those with ``resume_state`` and Keras' own that count go back to
             the beginning of the failed epoch; what others keep is left.
+        parts: To begin with, where the optimizer accumulates so many already.
         **fit: Further arguments of ``fit``.
 
     Returns:
@@ -114,7 +116,7 @@ def fit_within_memory(
     """
     if not any(isinstance(one, keras.callbacks.History) for one in callbacks):
         callbacks = [*callbacks, keras.callbacks.History()]
-    parts, start = 1, EpochStart(callbacks)
+    start = EpochStart(callbacks, parts)
     while True:
         try:
             return model.fit(batches_of(parts), callbacks=[*callbacks, start], **fit)
@@ -141,14 +143,15 @@ class EpochStart(keras.callbacks.Callback):
 
     Args:
         callbacks: The others of this ``fit()``.
+        parts: Of a batch, to begin with.
     """
 
-    def __init__(self, callbacks: Sequence[keras.callbacks.Callback] = ()):
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback] = (), parts: int = 1):
         super().__init__()
         self._callbacks = tuple(callbacks)
         self.state: dict[str, Any] | None = None
         self.epoch = 0
-        self._parts = 1
+        self._parts = parts
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Go back to the beginning of the epoch that failed, if one has."""

@@ -1,6 +1,8 @@
 """The two kinds of ``model.fit`` that a recipe is run by: a head on features, and the model."""
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +12,14 @@ import numpy as np
 from tl_keras.builders.classifier import head_model
 from tl_keras.callbacks.averaged_evaluation import AveragedEvaluation
 from tl_keras.callbacks.exact_resume import FitKeeper
+from tl_keras.callbacks.input_profile import InputProfile
 from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable_variable
 from tl_keras.data.pipeline import reading_errors, set_epoch
 from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.journal import Journal
 from tl_keras.training.objective import loss_for
 from tl_keras.training.optimizing import optimizer_for, rates_for
+from tl_keras.training.out_of_memory import accumulate_gradients, fit_within_memory
 from tl_keras.training.placement import Placement
 from tl_keras.training.placing import placed
 from tl_keras.training.recipes import Recipe, Stage
@@ -44,6 +48,8 @@ class Setup:
         journal: Of the run.
         callbacks: The user's own, for phases that train the backbone.
         checkpoint: Of the run, or None.
+        cache: Where decoded images are kept: ``"memory"``, a folder, or None.
+        verbose: Whether lines go to standard error.
     """
 
     model: keras.Model
@@ -58,6 +64,8 @@ class Setup:
     journal: Journal
     callbacks: Sequence[keras.callbacks.Callback]
     checkpoint: RunCheckpoint | None
+    cache: str | os.PathLike | None
+    verbose: bool
 
     def objective(self, model: keras.Model) -> keras.losses.Loss:
         """The recipe's loss for these data."""
@@ -101,64 +109,80 @@ def fit_head(setup: Setup, stage: Stage) -> None:
         batches,
         validation_data=None if held_out is None else (held_out.views[0], held_out.labels),
         epochs=stage.epochs,
-        callbacks=_in_order(batches, [AveragedEvaluation(), clock], setup.checkpoint),
+        callbacks=_kept([AveragedEvaluation(), clock], lambda: batches, setup.checkpoint),
         shuffle=False,
         verbose=0,
     )
 
 
-def fit_stages(setup: Setup, stages: Sequence[Stage], batch_size: int, accumulate: int = 1) -> None:
-    """Train the model itself through these stages, in one ``fit()``.
-
-    Args:
-        setup: Of the run.
-        stages: In order, of one augmentation preset.
-        batch_size: Images of a step on one device.
-        accumulate: Steps whose gradients make one update.
-    """
+def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
+    """Train the model itself through these stages, of one augmentation preset, in one ``fit()``."""
     placement = setup.placement
     stages = [
         replace(stage, learning_rate=placement.learning_rate(stage.learning_rate))
         for stage in stages
     ]
-    shape = {**setup.pixels, "batch_size": batch_size}
-    batches = replica_batches(
-        setup.train, placement, shuffle=True, augment=stages[0].augment, training=True, **shape
-    )
+    shape = {**setup.pixels, "batch_size": setup.batch_size}
     held_out = None if setup.val is None else replica_batches(setup.val, placement, **shape)
+    parts = setup.checkpoint.parts if setup.checkpoint else 1
+
+    def divided(count: int) -> Any:
+        return replica_batches(
+            setup.train, placement, shuffle=True, augment=stages[0].augment, training=True,
+            accumulate=count, cache=setup.cache, **shape,
+        )  # fmt: skip
+
+    batches = divided(parts)
+    clock = StageClock(stages, steps_in(batches), setup.journal)
+
+    def batches_in(count: int) -> Any:
+        nonlocal batches
+        if count != parts:
+            batches = divided(count)
+            clock.steps = steps_in(batches)
+        if setup.checkpoint:
+            setup.checkpoint.parts = count
+        return batches
+
+    own = [RecipeUnfreezing(clock), AveragedEvaluation(), clock]
+    if setup.verbose and placement.strategy is None and hasattr(setup.train, "dataset"):
+        own.append(InputProfile(batches))
     with placed(setup.model, placement) as working:
         if working is not setup.model:
             setup.journal.follow(working, setup.model)
-        optimizer = optimizer_for(
-            setup.recipe, working, rates_for(setup.recipe, working), accumulate=accumulate
-        )
         # Rows that only fill a batch up have weight 0, and count in no figure.
-        figures = {"weighted_metrics": ["accuracy"]}
-        if placement.strategy is None:
-            figures = {"metrics": ["accuracy"]}
-        working.compile(optimizer, setup.objective(setup.model), **figures)
+        weighted = isinstance(placement.strategy, keras.distribution.DataParallel)
+        working.compile(
+            optimizer_for(setup.recipe, working, rates_for(setup.recipe, working)),
+            setup.objective(setup.model),
+            **{"weighted_metrics" if weighted else "metrics": ["accuracy"]},
+        )
         working.optimizer.build(every_trainable_variable(working))
-        clock = StageClock(stages, steps_in(batches), setup.journal)
-        own = [RecipeUnfreezing(clock), AveragedEvaluation(), clock]
+        if parts > 1:
+            accumulate_gradients(working.optimizer, parts)
         with reading_errors():
-            working.fit(
-                batches,
+            fit_within_memory(
+                working,
+                batches_in,
+                batch_size=setup.batch_size,
+                log=lambda line: print(f"  {line}", file=sys.stderr),
+                parts=parts,
+                callbacks=_kept([*own, *setup.callbacks], lambda: batches, setup.checkpoint),
                 validation_data=held_out,
                 epochs=sum(stage.epochs for stage in stages),
-                callbacks=_in_order(batches, [*own, *setup.callbacks], setup.checkpoint),
                 shuffle=False,
                 verbose=0,
             )
 
 
-def _in_order(
-    batches: Any,
+def _kept(
     callbacks: Sequence[keras.callbacks.Callback],
+    batches: Callable[[], Any],
     checkpoint: RunCheckpoint | None,
 ) -> list[keras.callbacks.Callback]:
-    """These callbacks, the data's order by epoch, and checkpoints where asked for."""
+    """These callbacks, the order of the data by epoch, and checkpoints where asked for."""
     # Whatever else looks at the data, order and augmentation stay functions of (seed, epoch).
     order = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, _: set_epoch(batches, epoch)
+        on_epoch_begin=lambda epoch, _: set_epoch(batches(), epoch)
     )
     return [*callbacks, order, *([FitKeeper(checkpoint, callbacks)] if checkpoint else [])]

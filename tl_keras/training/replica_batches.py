@@ -8,6 +8,7 @@ counts the same in the gradient.  (The *reported* training loss of such a batch 
 device by its rows.  Validation has no weights and is exact.)
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,7 +96,7 @@ class SharedOrder(EpochOrder):
 def replica_batches(
     data: Any, placement: Placement, *, batch_size: int, image_size: int, resize: str = "crop",
     shuffle: bool = False, seed: int = 0, augment: str = "none", training: bool = False,
-    accumulate: int = 1,
+    accumulate: int = 1, cache: str | os.PathLike | None = None,
 ) -> Any:  # fmt: skip
     """Batches for ``fit`` and ``evaluate`` of a placed model.
 
@@ -109,6 +110,7 @@ def replica_batches(
         seed: Of order and augmentation.
         augment: Augmentation preset of examples.
         training: Whether gradients will be taken, so that uneven shares need weights.
+        cache: Where decoded images are kept: ``"memory"``, a folder, or None.
         accumulate: In so many parts, one after the other; see ``accumulate_gradients``.
 
     Returns:
@@ -125,7 +127,7 @@ def replica_batches(
     """
     order = {"shuffle": shuffle, "seed": seed}
     rows = placement.global_batch(batch_size)
-    pixels = {"image_size": image_size, "resize": resize, "augment": augment}
+    pixels = {"image_size": image_size, "resize": resize, "augment": augment, "cache": cache}
     tensorflow = keras.backend.backend() == "tensorflow"
     if placement.strategy is None and (accumulate == 1 or not tensorflow):
         return batches_of(data, batch_size=batch_size, **order, **pixels)
@@ -170,7 +172,12 @@ def _distributed(
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(order))).prefetch(2)
     else:
         loader = BatchLoader(
-            data, pixels["image_size"], pixels["resize"], order.seed, pixels["augment"]
+            data,
+            pixels["image_size"],
+            pixels["resize"],
+            order.seed,
+            pixels["augment"],
+            pixels["cache"],
         )
         dataset = tf_dataset(loader, order)
     weights = order.weights()

@@ -27,6 +27,7 @@ class RunCheckpoint:
 
     Attributes:
         phase: How many phases are done.
+        parts: In how many parts a batch of the ``fit()`` under way is taken, for want of memory.
 
     Raises:
         InputError: The folder cannot be written to, or holds another run.
@@ -36,6 +37,7 @@ class RunCheckpoint:
         self._file, self._journal = Checkpoint(directory, identity), journal
         state = self._file.load() or {"phase": 0, "fit": None}
         self.phase: int = state["phase"]
+        self.parts: int = state.get("parts", 1)
         self._under_way = state["fit"]
         if "journal" in state:
             journal.load_resume_state(state["journal"])
@@ -43,7 +45,9 @@ class RunCheckpoint:
 
     def load(self, identity: dict[str, Any]) -> dict[str, Any] | None:
         """The state of the ``fit()`` that was under way; the run's identity says all of its own."""
-        return self._under_way
+        # Once: a fit() that begins again for want of memory knows better where it was.
+        state, self._under_way = self._under_way, None
+        return state
 
     def due(self) -> bool:
         """As ``Checkpoint.due``."""
@@ -52,11 +56,11 @@ class RunCheckpoint:
     def save(self, fit: dict[str, Any] | None) -> None:
         """Save within a phase, or with ``None`` between two."""
         journal = self._journal.resume_state()
-        self._file.save({"phase": self.phase, "fit": fit, "journal": journal})
+        self._file.save({"phase": self.phase, "parts": self.parts, "fit": fit, "journal": journal})
 
     def phase_done(self) -> None:
         """Save that the phase is over and its best weights are in the model."""
-        self.phase, self._under_way = self.phase + 1, None
+        self.phase, self.parts = self.phase + 1, 1
         self.save(None)
 
 
