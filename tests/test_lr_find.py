@@ -187,6 +187,7 @@ def test_the_plot_is_a_picture(tmp_path, fallen):
         ({"seed": -1}, "seed"),
         ({"unfreeze": 99}, "stages"),
         ({"recipe": "no such"}, "no recipe"),
+        ({"recipe": "auto"}, "when training begins"),
     ],
 )
 def test_bad_arguments_are_named(train, options, said):

@@ -20,7 +20,8 @@ from tl_keras.training.lr_result import LRFind, smooth
 from tl_keras.training.model_copy import copy_model, seed_copy
 from tl_keras.training.objective import loss_for
 from tl_keras.training.optimizing import optimizer_for, rates_for
-from tl_keras.training.recipes import Recipe, Stage, get_recipe
+from tl_keras.training.recipes import Recipe, Stage
+from tl_keras.training.resolving import known_recipe
 
 # A loss this many times the lowest, and above where it began, does not come back (fastai's bound).
 _BLOWN_UP = 4.0
@@ -84,7 +85,12 @@ def lr_find(
     """
     _check(min_rate, max_rate, steps, batch_size)
     check_seed(seed)
-    recipe = get_recipe(recipe)
+    recipe = known_recipe(recipe)
+    if recipe is None:
+        raise InputError(
+            "a range test takes a recipe's optimizer, and this one is made when training begins; "
+            "give fine_tune, another recipe with a name, or a TOML file"
+        )
     shape = {"batch_size": batch_size, "resize": resize, "seed": seed}
     if not {"pooling", "predictions"} <= {layer.name for layer in model.layers}:
         copy, batches = _own(model, train, unfreeze, shape)
