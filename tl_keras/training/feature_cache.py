@@ -85,14 +85,16 @@ class FeatureCache:
             self._kept.move_to_end(key)
             return self._kept[key]
         path = self._path(key)
-        if path is None or not path.is_file():
+        if path is None:
             return None
         try:
             rows = self._load(path)
-            sound = rows.dtype == np.float32 and rows.ndim == 2 and (not verify or verify(rows))
+            sound = rows.dtype == np.float32 and rows.ndim == 2
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError, EOFError):
             sound = False
-        if not sound:
+        if not sound or (verify and not verify(rows)):
             with contextlib.suppress(OSError):
                 path.unlink()
             return None

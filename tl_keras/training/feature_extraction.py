@@ -113,9 +113,11 @@ class FeatureExtraction:
         """
         if isinstance(views, bool) or not isinstance(views, int) or views < 1:
             raise InputError(f"views={views!r} is no number of views; give 1 or more")
-        if augment == "none" or not hasattr(data, "dataset"):
-            augment, views = "none", 1
-        self._batches(data, augment)  # refuses what cannot be read as images
+        if not hasattr(data, "dataset"):
+            augment = "none"
+            self._batches(data, augment)  # refuses what is no pair of arrays that fit the model
+        if augment == "none":
+            views = 1
         labels = np.array(data.labels if hasattr(data, "labels") else data[1], "int32")
         weights = model_digest(self._features)
         if weights != self._weights:
