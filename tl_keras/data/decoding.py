@@ -11,8 +11,8 @@
 * ``MAX_PIXELS`` is checked on the header, before a pixel is decoded.
 * Large JPEGs are decoded at 1/2, 1/4 or 1/8 scale by the codec when the result still has twice the
   pixels per side that are asked for; :func:`load_image` says how much that changes.
-* Sound JPEGs in RGB or grey take a short cut to libjpeg-turbo (:mod:`tl_keras.data.jpeg`), the
-  library that Pillow wraps, and come out bit for bit the same.
+* Sound JPEGs in colour or grey take a short cut to libjpeg-turbo
+  (:mod:`tl_keras.data.jpeg`), the library that Pillow wraps, and come out bit for bit the same.
 
 Pillow's documentation: https://pillow.readthedocs.io/en/stable/handbook/image-file-formats.html
 """
@@ -27,7 +27,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tl_keras.data.jpeg import fast_jpeg
+from tl_keras.data.jpeg import may_be_turned, plain_jpeg
 from tl_keras.data.resizing import check_resize, square
 from tl_keras.data.rgb import to_rgb, upright
 from tl_keras.errors import InputError
@@ -163,22 +163,30 @@ def decode(
         >>> decode(buffer, "grey.png").shape
         (3, 4, 3)
     """
+
+    def scale_of(size: tuple[int, int]) -> int:
+        _check_bound(name, size)
+        return _reduction(size, at_least, longer) if at_least else 1
+
+    pixels = None
     try:
-        size = file.seek(0, os.SEEK_END)
+        length = file.seek(0, os.SEEK_END)
         file.seek(0)
-        if size <= _IN_MEMORY:  # codecs read memory faster than a file
-            file = io.BytesIO(file.read())
+        if length <= _IN_MEMORY:  # codecs read memory faster than a file
+            data = file.read()
+            file = io.BytesIO(data)
+            pixels = plain_jpeg(data, scale_of)
+            if pixels is not None and not may_be_turned(data):
+                return pixels
         image = Image.open(file, formats=_formats())
-        _check_bound(name, image.size)
-        scale = _reduction(image.size, at_least, longer) if at_least else 1
-        pixels = fast_jpeg(file, image, scale) if isinstance(file, io.BytesIO) else None
-        if pixels is None:
-            if scale > 1:
-                image.draft("RGB", tuple(max(1, side // scale) for side in image.size))
-            image.load()
-            _check_bound(name, image.size)  # a GIF's frame may be larger than its header says
-            pixels = np.asarray(to_rgb(image))
-        return upright(pixels, image)
+        if pixels is not None:
+            return upright(pixels, image)
+        scale = scale_of(image.size)
+        if scale > 1:
+            image.draft("RGB", tuple(max(1, side // scale) for side in image.size))
+        image.load()
+        _check_bound(name, image.size)  # a GIF's frame may be larger than its header says
+        return upright(np.asarray(to_rgb(image)), image)
     except InputError:
         raise
     except UnidentifiedImageError:

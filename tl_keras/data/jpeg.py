@@ -7,46 +7,65 @@ sound is left to Pillow, so that one decoder says what is readable and what the 
 simplejpeg: https://gitlab.com/jfolz/simplejpeg
 """
 
-import io
+from collections.abc import Callable
 
 import numpy as np
 import simplejpeg
-from PIL import Image
 
 from tl_keras.data.scratch import scratch
 
 
-def fast_jpeg(file: io.BytesIO, image: Image.Image, scale: int) -> np.ndarray | None:
-    """Decodes a JPEG in RGB or grey, if it is sound.
+def plain_jpeg(data: bytes, scale_of: Callable[[tuple[int, int]], int]) -> np.ndarray | None:
+    """Decodes a JPEG in colour or grey, if it is sound.
 
     Args:
-        file: the bytes of the file; its position stays where it is.
-        image: what Pillow made of its header.
-        scale: 1, 2, 4 or 8: the codec leaves out all but one pixel in so many per side.
+        data: the whole file.
+        scale_of: of (width, height), 1, 2, 4 or 8: the codec leaves out all but one pixel in so
+            many per side.  May refuse a size by an exception, which is passed on.
 
     Returns:
-        uint8 array (ceil(height / scale), ceil(width / scale), 3), RGB, as stored, not turned;
+        uint8 array (ceil(height / scale), ceil(width / scale), 3), RGB, as stored, not turned:
         equal to what Pillow decodes.  Good until the calling thread decodes the next: copy what
         is to stay.  ``None``: Pillow must look at it.
 
     Example:
+        >>> import io
+        >>> from PIL import Image
         >>> buffer = io.BytesIO()
         >>> Image.new("RGB", (40, 30)).save(buffer, "JPEG")
-        >>> fast_jpeg(buffer, Image.open(buffer), 2).shape
+        >>> plain_jpeg(buffer.getvalue(), lambda size: 2).shape
         (15, 20, 3)
     """
-    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
+    if not data.startswith(b"\xff\xd8\xff"):
         return None
-    data = file.getbuffer()
-    width, height = image.size
-    wanted = (-(-height // scale), -(-width // scale))
     try:
-        # Two headers in one file: the size that was checked must be the size that is decoded.
-        if simplejpeg.decode_jpeg_header(data)[:2] != (height, width):
-            return None
-        small = {} if scale == 1 else {"min_height": wanted[0], "min_width": wanted[1]}
-        memory = scratch("decoding", (*wanted, 3))
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except Exception:
+        return None
+    if colours not in ("YCbCr", "Gray", "RGB"):
+        return None
+    scale = scale_of((width, height))
+    wanted = (-(-height // scale), -(-width // scale))
+    small = {} if scale == 1 else {"min_height": wanted[0], "min_width": wanted[1]}
+    memory = scratch("decoding", (*wanted, 3))
+    try:
         pixels = simplejpeg.decode_jpeg(data, "RGB", min_factor=scale, buffer=memory, **small)
     except Exception:  # also of what libjpeg only warns: whether it counts, Pillow decides
         return None
     return pixels if pixels.shape[:2] == wanted else None
+
+
+def may_be_turned(data: bytes) -> bool:
+    """Whether a JPEG may say how it is to be turned; looking it up takes longer than this.
+
+    Args:
+        data: the whole file.
+
+    Returns:
+        False where it certainly does not.
+
+    Example:
+        >>> may_be_turned(b"no EXIF, no XMP")
+        False
+    """
+    return b"Exif\0\0" in data or b"tiff:Orientation" in data
