@@ -171,12 +171,19 @@ def facts(
         staged = tl.callbacks.StagedUnfreezing(SCHEDULE, train_batch_norm=train_batch_norm)
         watch = Watch(count_work=work)
         images, labels = data()
+        evaluation = {}
+        if ema:
+            evaluation = {"validation_data": (images, labels), "validation_batch_size": 8}
         history = model.fit(
-            images, labels, batch_size=8, epochs=EPOCHS, shuffle=False, verbose=0,
-            callbacks=[staged, watch],
+            images, labels, batch_size=8, epochs=EPOCHS, shuffle=False, verbose=0, **evaluation,
+            callbacks=[tl.callbacks.AveragedEvaluation(), staged, watch],
         )  # fmt: skip
         ended = {short(v): keras.ops.convert_to_numpy(v) for v in model.variables}
         errors = [np.abs(ended[name] - value).max() for name, value in watch.averages.items()]
+        said = model.evaluate(images, labels, batch_size=8, verbose=0)[0]
+        again = model.fit(images, labels, batch_size=8, verbose=0, callbacks=[
+            tl.callbacks.StagedUnfreezing({0: "all"}, train_batch_norm=train_batch_norm)
+        ])  # fmt: skip
         optimizer = inner(model.optimizer)
         schedule = keras.optimizers.schedules.CosineDecay(RATE, decay_steps=100)
         return {
@@ -186,9 +193,10 @@ def facts(
             "slots_kept": watch.slots_kept,
             "work": watch.work,
             "average_error": float(max(errors)),
-            "losses": history.history["loss"],
+            "losses": [*history.history["loss"], *again.history["loss"]],
+            "said": [*history.history.get("val_loss", [])[-1:], said],
             "rate_follows": bool(
-                np.isclose(float(optimizer.learning_rate), float(schedule(EPOCHS)), rtol=1e-6)
+                np.isclose(float(optimizer.learning_rate), float(schedule(EPOCHS + 1)), rtol=1e-6)
             ),
             "decayed": decayed_by_rates(strategy),
             "released": "update_step" not in vars(optimizer),

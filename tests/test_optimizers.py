@@ -3,10 +3,14 @@
 import keras
 import numpy as np
 import pytest
+import staged_conformance as conformance
 
+import tl_keras as tl
 from tl_keras.errors import InputError
 from tl_keras.optimizers.late_start import LateStart
 from tl_keras.optimizers.layer_rates import layer_wise
+from tl_keras.optimizers.stage_rates import stage_rates
+from tl_keras.optimizers.weight_decay import spare_from_decay, undecayed_variables
 
 RULES = ["SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Lion", "Lamb"]
 
@@ -93,3 +97,158 @@ def test_release_gives_the_update_rule_back():
     assert "update_step" in vars(optimizer)
     late_start.release()
     assert "update_step" not in vars(optimizer)
+
+
+def test_stage_rates_decay_from_the_head_down():
+    model = conformance.tiny_model()
+    pairs = stage_rates(model, 0.5)
+    names = [{conformance.short(v).split("/")[0] for v in variables} for variables, _ in pairs]
+    assert names == [{"conv1", "bn1"}, {"conv2", "bn2"}, {"conv3", "bn3"}]
+    assert [factor for _, factor in pairs] == [0.125, 0.25, 0.5]
+    assert [factor for _, factor in stage_rates(model)] == pytest.approx([0.343, 0.49, 0.7])
+    assert [factor for _, factor in stage_rates(model, table={"stage2": 0.1})] == [1, 0.1, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"table": {"stage9": 1}}, "no stage 'stage9'; give of stem, stage2, stage3"),
+        ({"table": {"stem": 0}}, "above 0"),
+        ({"decay": -0.5}, "above 0"),
+    ],
+)
+def test_stage_rates_that_cannot_be(options, said):
+    with pytest.raises(InputError, match=said):
+        stage_rates(conformance.tiny_model(), **options)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("rule", ["SGD", "Adam", "AdamW"])
+def test_weights_of_a_model_move_in_the_promised_ratio(rule, policy):
+    """In fit, under a schedule: against a run of the same gradients with one rate for all."""
+    keras.config.set_dtype_policy(policy)
+    images, labels = conformance.data()
+    try:
+        moved = []
+        for table in (None, {"stem": 0.01, "stage2": 0.1, "stage3": 0.5}):
+            model = conformance.tiny_model()
+            tl.unfreeze(model, "all")
+            rates = [] if table is None else stage_rates(model, table=table)
+            # Large enough that what the lowest layer moves is far above the rounding of weights.
+            schedule = keras.optimizers.schedules.CosineDecay(1.0 if rule == "SGD" else 1e-3, 10)
+            optimizer = layer_wise(getattr(keras.optimizers, rule)(schedule), rates)
+            conformance.compiled(model, "compiled", optimizer)
+            before = {conformance.short(v): v.numpy().astype("float64") for v in model.variables}
+            model.fit(images, labels, batch_size=8, verbose=0)
+            after = {conformance.short(v): v.numpy() for v in model.variables}
+            moved.append({name: after[name] - old for name, old in before.items()})
+    finally:
+        keras.config.set_dtype_policy("float32")
+    factors = {"conv1": 0.01, "conv2": 0.1, "conv3": 0.5, "predictions": 1.0}
+    for layer, factor in factors.items():
+        whole, part = (run[f"{layer}/kernel"] for run in moved)
+        size = np.abs(whole).max()
+        assert size > 1e-5
+        # The gradients of half precision differ by rounding; float32 weights round the steps.
+        np.testing.assert_allclose(part, factor * whole, rtol=2e-2, atol=factor * size * 2e-2)
+        assert np.linalg.norm(part) / np.linalg.norm(whole) == pytest.approx(factor, rel=5e-3)
+
+
+def test_a_rate_set_by_a_callback_scales_all_stages():
+    model = conformance.tiny_model()
+    tl.unfreeze(model, "all")
+    optimizer = layer_wise(keras.optimizers.SGD(1.0), stage_rates(model, 0.5))
+    conformance.compiled(model, "compiled", optimizer)
+    images, labels = conformance.data()
+    kernel = model.get_layer("tiny_staged").get_layer("conv1").kernel
+    start, moved = model.get_weights(), []
+    for rate in (1e-3, 5e-4):
+        model.set_weights(start)
+        before = kernel.numpy()
+        setting = keras.callbacks.LearningRateScheduler(lambda epoch, _, rate=rate: rate)
+        model.fit(images, labels, batch_size=8, verbose=0, callbacks=[setting])
+        moved.append(np.linalg.norm(kernel.numpy() - before))
+    assert moved[1] / moved[0] == pytest.approx(0.5, rel=0.01)
+
+
+def test_a_model_saved_half_frozen_trains_on_as_if_it_had_not_been(tmp_path):
+    """Multipliers, slots and what decay spares are restored with the optimizer."""
+    images, labels = conformance.data()
+
+    def made():
+        model = conformance.tiny_model()
+        tl.unfreeze(model, "all", train_batch_norm=True)
+        base = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
+        optimizer = layer_wise(base, stage_rates(model, 0.5))
+        return conformance.compiled(model, "compiled", spare_from_decay(optimizer, model))
+
+    whole = made()
+    whole.fit(images, labels, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    whole.save(tmp_path / "half.keras")
+    again = keras.models.load_model(tmp_path / "half.keras")
+    assert again.optimizer.multipliers == whole.optimizer.multipliers
+    for model in (whole, again):
+        model.fit(images, labels, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_keras_own_optimizers_forget_what_decay_spares():
+    """The fault that layer_wise mends: bias decays after a round of saving."""
+    dense = keras.layers.Dense(2)
+    dense.build((None, 3))
+    for wrap, spared in ((lambda optimizer: optimizer, False), (lambda o: layer_wise(o, []), True)):
+        optimizer = wrap(keras.optimizers.AdamW(weight_decay=0.5))
+        optimizer.exclude_from_weight_decay(var_list=[dense.bias])
+        optimizer.build(dense.weights)
+        again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+        again.build(dense.weights)
+        assert again._use_weight_decay(dense.kernel)
+        assert again._use_weight_decay(dense.bias) is not spared
+
+
+def test_decay_spares_biases_norms_and_positions_by_layer():
+    @keras.saving.register_keras_serializable(package="tests")
+    class Positions(keras.layers.Layer):
+        def build(self, shape):
+            self.table = self.add_weight(shape=shape[1:], name="position_embedding")
+            self.token = self.add_weight(shape=(1, 1, shape[-1]), name="class_token")
+
+        def call(self, x):
+            return x + self.table + self.token
+
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="gamma_conv")(image)
+    x = keras.layers.DepthwiseConv2D(3, name="depthwise")(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.GroupNormalization(2)(x)
+    x = keras.layers.LayerNormalization(axis=[1, 2, 3])(x)
+    x = keras.layers.Reshape((16, 4))(x)
+    x = Positions()(x)
+    x = keras.layers.MultiHeadAttention(2, 2, name="attention")(x, x)
+    model = keras.Model(image, keras.layers.Dense(1, name="to_one")(x))
+    spared = {id(v) for v in undecayed_variables(model)}
+    decayed = {v.path for v in model.trainable_variables if id(v) not in spared}
+    assert decayed == {
+        "gamma_conv/kernel", "depthwise/kernel", "to_one/kernel",
+        *(f"attention/{part}/kernel" for part in ("query", "key", "value", "attention_output")),
+    }  # fmt: skip
+
+
+def test_decay_spares_the_layer_scale_of_convnext():
+    model = tl.build_backbone("convnext_tiny", 32, weights=None)
+    spared = {id(v) for v in undecayed_variables(model)}
+    scales = [x.gamma for x in model._flatten_layers() if type(x).__name__ == "LayerScale"]
+    # Which are called variable_42 and the like.
+    assert scales and all(id(v) in spared and v.name != "gamma" for v in scales)
+    decayed = [v for v in model.trainable_variables if id(v) not in spared]
+    assert len(decayed) == 3 * 18 + 4
+    assert {v.name for v in decayed} == {"kernel"}
+
+
+def test_decay_is_chosen_before_the_first_step():
+    model = conformance.tiny_model()
+    optimizer = keras.optimizers.AdamW()
+    optimizer.build(model.trainable_variables)
+    with pytest.raises(InputError, match="new one"):
+        spare_from_decay(optimizer, model)

@@ -33,7 +33,8 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     held = [keras.ops.convert_to_numpy(variable) for variable, _ in pairs]
     try:
         for variable, average in pairs:
-            variable.assign(average)
+            # A copy: JAX gives the buffers of what it evaluates away.
+            variable.assign(keras.ops.copy(average))
         yield
     finally:
         for (variable, _), values in zip(pairs, held, strict=True):

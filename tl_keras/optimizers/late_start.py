@@ -117,7 +117,8 @@ class LateStart:
         for variable in variables:
             average = self._average(variable)
             if average is not None:
-                average.assign(variable)
+                # A copy: JAX would hold one buffer for both, and refuse to give it away twice.
+                average.assign(keras.ops.copy(variable))
 
     def _average(self, variable: keras.Variable) -> keras.Variable | None:
         index = self._inner._get_variable_index(variable)
@@ -158,6 +159,10 @@ class LateStart:
 
     def _active_averages(self, variables: Sequence[keras.Variable]) -> None:
         averages = [self._average(variable) for variable in self._active]
+        if keras.backend.backend() == "jax":
+            averages = [
+                None if average is None else keras.ops.copy(average) for average in averages
+            ]
         with self._showing("_model_variables_moving_average", averages):
             self._use_averages(list(self._active))
 
