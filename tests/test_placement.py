@@ -15,6 +15,7 @@ from tl_keras.training.placing import collect, placed
 from tl_keras.training.precision import choose_precision, computing_in
 from tl_keras.training.replica_batches import (
     FilledBatches,
+    SharedBatches,
     SharedOrder,
     replica_batches,
     steps_in,
@@ -154,6 +155,18 @@ def test_every_image_once_an_epoch_and_equal_in_the_gradient(count, batch, repli
 def test_devices_of_one_worker_take_turns():
     both = SharedOrder(12, 6, replicas=4, first=2, local=2)
     assert [both.batch(0, i).tolist() for i in range(len(both))] == [[4], [5], [10], [11]]
+
+
+def test_parts_for_one_device_without_tensorflow():
+    images, labels = np.arange(22.0).reshape(11, 2), np.arange(11, dtype="int32")
+    order = SharedOrder(11, 4, replicas=1, first=0, local=1, accumulate=2)
+    batches = SharedBatches(lambda indices, epoch: (images[indices], labels[indices]), order)
+    parts = [batches[number] for number in range(len(batches))]
+    assert [part[1].tolist() for part in parts] == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10]]
+    assert [part[2].tolist() for part in parts[-2:]] == [
+        pytest.approx([4 / 3, 4 / 3]),
+        pytest.approx([2 / 3]),
+    ]
 
 
 def test_more_devices_than_images_are_refused():

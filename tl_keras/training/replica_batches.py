@@ -128,19 +128,25 @@ def replica_batches(
     order = {"shuffle": shuffle, "seed": seed}
     rows = placement.global_batch(batch_size)
     pixels = {"image_size": image_size, "resize": resize, "augment": augment, "cache": cache}
-    tensorflow = keras.backend.backend() == "tensorflow"
-    if placement.strategy is None and (accumulate == 1 or not tensorflow):
+    if placement.strategy is None and accumulate == 1:
         return batches_of(data, batch_size=batch_size, **order, **pixels)
     plain = batches_of(data, batch_size=rows, **order, **pixels)
     count = len(data) if hasattr(data, "labels") else len(data[1])
     if isinstance(placement.strategy, keras.distribution.DataParallel):
+        if accumulate > 1:
+            raise InputError(
+                f"batches are not divided under a DataParallel; give batch_size={batch_size // 2}"
+            )
         return FilledBatches(plain, count, rows, placement, training)
     local = placement.replicas // placement.workers
     share = SharedOrder(
         count, rows, replicas=placement.replicas, first=placement.worker * local, local=local,
         accumulate=accumulate, **order,
     )  # fmt: skip
-    return _distributed(data, plain, share, placement.strategy, pixels, training)
+    read = _reader(data, plain, pixels, seed)
+    if keras.backend.backend() == "tensorflow":
+        return _distributed(read, share, placement.strategy, training)
+    return SharedBatches(read, share)
 
 
 def steps_in(batches: Any) -> int:
@@ -149,37 +155,34 @@ def steps_in(batches: Any) -> int:
     return order.steps if isinstance(order, SharedOrder) else len(batches)
 
 
-def _distributed(
-    data: Any, plain: Any, order: SharedOrder, strategy: Any, pixels: dict, training: bool
-) -> Any:
+def _reader(data: Any, plain: Any, pixels: dict, seed: int) -> Any:
+    """Makes (images, labels) of (indices, epoch)."""
+    if not isinstance(plain, ArrayBatches):
+        return BatchLoader(data, pixels["image_size"], pixels["resize"], seed, pixels["augment"])
+    images, labels = np.asarray(data[0]), np.asarray(data[1]).astype("int32")
+    return lambda indices, epoch: (images[indices], labels[indices])
+
+
+def _distributed(read: Any, order: SharedOrder, strategy: Any, training: bool) -> Any:
     import tensorflow as tf
 
     from tl_keras.data.tf_batches import tf_dataset
 
-    if isinstance(plain, ArrayBatches):
-        images, labels = np.asarray(data[0]), np.asarray(data[1]).astype("int32")
+    if isinstance(read, BatchLoader):
+        dataset = tf_dataset(read, order)
+    else:
 
         def shares() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             epoch = order.start()
             for number in range(len(order)):
-                chosen = order.batch(epoch, number)
-                yield images[chosen], labels[chosen]
+                yield read(order.batch(epoch, number), epoch)
 
         signature = tuple(
-            tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (images, labels)
+            tf.TensorSpec((None, *array.shape[1:]), array.dtype)
+            for array in read(np.zeros(1, "int64"), 0)
         )
         dataset = tf.data.Dataset.from_generator(shares, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(order))).prefetch(2)
-    else:
-        loader = BatchLoader(
-            data,
-            pixels["image_size"],
-            pixels["resize"],
-            order.seed,
-            pixels["augment"],
-            pixels["cache"],
-        )
-        dataset = tf_dataset(loader, order)
     weights = order.weights()
     if training and (weights != 1).any():
         table = tf.data.Dataset.from_tensor_slices(weights)
@@ -194,6 +197,27 @@ def _distributed(
     distributed._cardinality = np.int64(order.steps)
     distributed.epoch_order = order
     return distributed
+
+
+class SharedBatches(keras.utils.PyDataset):
+    """The parts of batches for one device, without TensorFlow.
+
+    Args:
+        read: Makes (images, labels) of (indices, epoch).
+        order: Of the parts; say the epoch with ``tl_keras.data.set_epoch``.
+    """
+
+    def __init__(self, read: Any, order: SharedOrder):
+        super().__init__()
+        self.epoch_order, self._read, self._weights = order, read, order.weights()
+
+    def __len__(self) -> int:
+        return len(self.epoch_order)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        epoch = self.epoch_order.epoch
+        images, labels = self._read(self.epoch_order.batch(epoch, number), epoch)
+        return images, labels, np.full(len(labels), self._weights[number])
 
 
 class FilledBatches(keras.utils.PyDataset):
