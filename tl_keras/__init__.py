@@ -30,6 +30,7 @@ _PUBLIC = {
     "Recipe": "tl_keras.training.recipes",
     "Stage": "tl_keras.training.recipes",
     "fit": "tl_keras.training.fit",
+    "lr_find": "tl_keras.training.lr_find",
     "load": "tl_keras.artefact.predictor",
     "artefact": None,
     "backbones": None,

@@ -1,8 +1,75 @@
 """What ``train`` decides for the user, each with its reason."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from tl_keras.backbones.bundled import bundled_backbones
+
+
+class Base(NamedTuple):
+    """What the model is built on.
+
+    Attributes:
+        backbone: Its name in the registry.
+        weights: ``"imagenet"``, ``"bundled"``, ``"none"`` or a path.
+        image_size: Side of the square input, px.
+        why: The reason for backbone and weights.
+    """
+
+    backbone: str
+    weights: str
+    image_size: int
+    why: str
+
+
+class Data(NamedTuple):
+    """Examples: all of them, and the parts; ``test`` may be None."""
+
+    examples: Any
+    train: Any
+    val: Any
+    test: Any
+
+
+def base(backbone: str | None, weights: str | None, image_size: int | None) -> Base:
+    """Backbone, weights and image size from what was asked for.
+
+    Raises:
+        InputError: There is no such backbone, or it does not take this size.
+    """
+    from tl_keras.backbones.base import check_image_size
+    from tl_keras.backbones.registry import get_backbone
+
+    name, weights, why = backbone_and_weights(backbone, weights)
+    return Base(name, weights, check_image_size(get_backbone(name), image_size, weights), why)
+
+
+def check_base(base: Base) -> None:
+    """Find out whether the weights are at hand.
+
+    Raises:
+        InputError: They are not, or cannot be used.
+    """
+    from tl_keras.backbones.registry import get_backbone
+    from tl_keras.backbones.weights import check_weights
+
+    check_weights(get_backbone(base.backbone), base.weights)
+
+
+def data(options: Any) -> Data:
+    """Read the examples that ``options`` name, and part them.
+
+    Raises:
+        InputError: They cannot be read, or parted.
+    """
+    from tl_keras.data import from_folder, sample_set
+    from tl_keras.data.splitting import check_seed
+
+    check_seed(options.seed)
+    if options.data is None:
+        examples = from_folder(sample_set() / "images")
+    else:
+        examples = from_folder(options.data, strict=options.strict)
+    return Data(examples, *parts(examples, options.val_fraction, options.seed))
 
 
 def backbone_and_weights(backbone: str | None, weights: str | None) -> tuple[str, str, str]:

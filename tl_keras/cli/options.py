@@ -40,9 +40,10 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         default="auto",
-        metavar="NAME",
-        help="auto, feature_extraction (head only), fine_tune (head, then everything) or "
-        "progressive (head, then the backbone from the top); default: auto",
+        metavar="NAME|FILE.toml",
+        help="auto, feature_extraction (head only), fine_tune (head, then everything), "
+        "progressive (head, then the backbone from the top), bit_hyperrule (steps by the size of "
+        "the data), or a file of your own stages; default: auto",
     )
     parser.add_argument(
         "--task", default="classify", choices=["classify"], help="what to learn (default: classify)"

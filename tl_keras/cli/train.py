@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tl_keras.cli import choices
 from tl_keras.cli.options import add_json, add_training, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
+from tl_keras.cli.workers import check_workers, train_in_workers
 from tl_keras.errors import InputError
 
 _EXAMPLES = """\
@@ -49,9 +51,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategy",
         default="auto",
-        choices=["auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"],
-        help="where the backbone trains (default: auto: TPU, several GPUs, one GPU or CPU; the "
-        "workers of TF_CONFIG where it is set)",
+        choices=["auto", "cpu", "gpu", "mirrored", "tpu"],
+        help="where the backbone trains (default: auto: TPU, several GPUs, one GPU or CPU)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train in N processes, on as many machines as the engine has (default: 1)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=["ray"],
+        help="what starts the workers, and starts them again when one dies",
     )
     parser.add_argument(
         "--precision",
@@ -81,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read, choose, train, evaluate, save, and say what was done and why."""
     began = time.perf_counter()
+    options.command_line = "tl-keras " + shlex.join(sys.argv[1:])
     with messages(options.json):
         result, interrupted = _train(options)
     result["seconds"] = round(time.perf_counter() - began, 1)
@@ -94,106 +108,62 @@ def run(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     from tl_keras.artefact.writing import check_output
     from tl_keras.backbones.registry import get_backbone
-    from tl_keras.cli import choices
     from tl_keras.cli.resuming import settings_of, unfinished_run
-    from tl_keras.training.resolving import known_recipe
+    from tl_keras.training.recipe_names import known_recipe
 
     # Everything that can be wrong with the request is found before any image is read.
-    sample = options.data is None
-    backbone, weights, why = choices.backbone_and_weights(options.backbone, options.weights)
-    record = get_backbone(backbone)
     recipe = known_recipe(options.recipe)
     if options.batch_size < 1:
         raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
     if not 0 < options.val_fraction < 1:
         raise InputError(f"--val-fraction lies between 0 and 1; got {options.val_fraction}")
-    name = "sample_set" if sample else Path(options.data).resolve().name
+    check_workers(options)
     check_output(Path(options.output or "saved_models/new"))
+    if options.backbone:
+        get_backbone(options.backbone)
     device = start_keras()
-    from tl_keras.backbones.base import check_image_size
-    from tl_keras.backbones.weights import check_weights
-
-    image_size = check_image_size(record, options.image_size, weights)
-    check_weights(record, weights)
-
-    from tl_keras.data import from_folder
-    from tl_keras.data.splitting import check_seed
-
-    check_seed(options.seed)
-    if sample:
-        from tl_keras.data import sample_set
-
+    base = choices.base(options.backbone, options.weights, options.image_size)
+    choices.check_base(base)
+    if options.data is None:
         print("No DATA given: the built-in sample set (generated pictures) is used.")
-        examples = from_folder(sample_set() / "images")
-    else:
-        examples = from_folder(options.data, strict=options.strict)
-    train, val, test = choices.parts(examples, options.val_fraction, options.seed)
-    _print_data(examples, train, val, test)
-    print(f"Device: {device}.")
-    print(f"Backbone: {backbone} at {image_size} px, weights {weights}: {why}.")
-
-    settings = settings_of(options, train, val, recipe)
-    with unfinished_run(options.output, name, settings, options.resume) as (
-        output,
-        folder,
-        goes_on,
-    ):
+    data = choices.data(options)
+    _print_data(data)
+    if options.workers == 1:
+        print(f"Device: {device}.")
+    print(f"Backbone: {base.backbone} at {base.image_size} px, weights {base.weights}: {base.why}.")
+    name = "sample_set" if options.data is None else Path(options.data).resolve().name
+    settings = settings_of(options, data.train, data.val, recipe)
+    unfinished = unfinished_run(options.output, name, settings, options.resume)
+    with unfinished as (output, folder, goes_on):
         if goes_on:
             print(f"Going on with the unfinished run in {folder}; --no-resume begins anew.")
-        run = _fit(options, train, val, backbone, weights, image_size, folder)
-        notes: dict[str, Any] = {
-            "weights": weights,
-            "data": str(options.data or "built-in sample set"),
-            "command": "tl-keras " + shlex.join(sys.argv[1:]),
-            "evaluated_on": f"{len(val)} validation images, which also chose the best epoch",
-            "skipped": [list(item) for item in examples.skipped],
-        }
-        _measure(options, run, notes, train, val, test, backbone, image_size)
-        saved = run.save(output, notes=notes)
-    if run.interrupted:
+        if options.workers > 1:
+            result = train_in_workers(options, output, folder)
+        else:
+            result = train_and_save(options, base, data, output, folder)
+    saved = result["artefact"]
+    if result["interrupted"]:
         print(f"interrupted: the best model so far was saved to {saved}", file=sys.stderr)
     print(f"\nSaved to {saved}: model.keras, model.json, history.csv, report.html")
     print(f"Next: tl-keras predict {saved} IMAGE ...")
-    result = {
-        "metrics": run.metrics,
-        "artefact": str(saved),
-        "skipped": notes["skipped"],
-        "backbone": backbone,
-        "weights": weights,
-        "image_size": image_size,
-        "recipe": run.recipe.name,
-        "reason": run.recipe.reason,
-        "interrupted": run.interrupted,
-        **{key: notes[key] for key in ("test_metrics", "baselines") if key in notes},
-    }
-    return result, run.interrupted
+    return result, result["interrupted"]
 
 
-def _measure(
-    options: argparse.Namespace, run: Any, notes: dict[str, Any], train: Any, val: Any, test: Any,
-    backbone: str, image_size: int,
-) -> None:  # fmt: skip
-    """Print the figures of the run; those on other data are added to ``notes``."""
-    if run.metrics:
-        print(f"\nOn {len(val)} held-out images:")
-        _print_figures(run.metrics)
-        print(f"  majority class      {percent(run.metrics['majority_baseline'])}")
-    try:
-        # From here on a Ctrl-C must not cost the model that is already trained.
-        if test is not None:
-            notes["test_metrics"] = run.evaluate(test)
-            print(f"On the {len(test)} images of the data's own test part, never looked at before:")
-            _print_figures(notes["test_metrics"])
-        if options.data is None and not run.interrupted and notes["weights"] != "none":
-            notes["baselines"] = _against_random(options, train, val, backbone, image_size, run)
-    except KeyboardInterrupt:
-        run.interrupted = True
+def train_and_save(
+    options: argparse.Namespace, base: choices.Base, data: choices.Data, output: Path, folder: Path
+) -> dict[str, Any]:
+    """Train, measure and save; of several workers the first saves.
 
+    Args:
+        options: Parsed.
+        base: What the model is built on.
+        data: What it learns.
+        output: Folder of the result.
+        folder: Of the checkpoints.
 
-def _fit(
-    options: argparse.Namespace, train: Any, val: Any, backbone: str, weights: str,
-    image_size: int, folder: Path,
-) -> Any:  # fmt: skip
+    Returns:
+        What ``--json`` prints, but for the time.
+    """
     import keras
 
     from tl_keras.builders.classifier import build_classifier
@@ -201,27 +171,75 @@ def _fit(
     from tl_keras.training.placement import choose_placement
 
     # Before the model, for TensorFlow makes no devices after its first operation.
-    placement = choose_placement(options.strategy, options.precision)
+    strategy = options.strategy if options.workers == 1 else "multi_worker"
+    placement = choose_placement(strategy, options.precision)
     keras.utils.set_random_seed(options.seed)
     model = build_classifier(
-        backbone,
-        len(train.class_names),
-        image_size=image_size,
-        weights=None if weights == "none" else weights,
+        base.backbone,
+        len(data.train.class_names),
+        image_size=base.image_size,
+        weights=None if base.weights == "none" else base.weights,
     )
-    return fit(
+    run = fit(
         model,
-        train,
-        val,
+        data.train,
+        data.val,
         recipe=options.recipe,
         batch_size=options.batch_size,
         resize=options.resize,
         seed=options.seed,
-        pretrained=weights != "none",
+        pretrained=base.weights != "none",
         strategy=placement,
         cache=options.cache,
         resume=folder,
+        verbose=placement.chief,
     )
+    notes: dict[str, Any] = {
+        "weights": base.weights,
+        "data": str(options.data or "built-in sample set"),
+        "command": options.command_line,
+        "evaluated_on": f"{len(data.val)} validation images, which also chose the best epoch",
+        "skipped": [list(item) for item in data.examples.skipped],
+    }
+    if placement.chief:
+        _measure(options, run, notes, base, data)
+        run.save(output, notes=notes)
+    return {
+        "metrics": run.metrics,
+        "artefact": str(output),
+        "skipped": notes["skipped"],
+        "backbone": base.backbone,
+        "weights": base.weights,
+        "image_size": base.image_size,
+        "recipe": run.recipe.name,
+        "reason": run.recipe.reason,
+        "interrupted": run.interrupted,
+        **{key: notes[key] for key in ("test_metrics", "baselines") if key in notes},
+    }
+
+
+def _measure(
+    options: argparse.Namespace, run: Any, notes: dict[str, Any], base: choices.Base,
+    data: choices.Data,
+) -> None:  # fmt: skip
+    """Print the figures of the run; those on other data are added to ``notes``."""
+    if run.metrics:
+        print(f"\nOn {len(data.val)} held-out images:")
+        _print_figures(run.metrics)
+        print(f"  majority class      {percent(run.metrics['majority_baseline'])}")
+    try:
+        # From here on a Ctrl-C must not cost the model that is already trained.
+        if data.test is not None:
+            notes["test_metrics"] = run.evaluate(data.test)
+            print(
+                f"On the {len(data.test)} images of the data's own test part, never looked at "
+                "before:"
+            )
+            _print_figures(notes["test_metrics"])
+        if options.data is None and not run.interrupted and base.weights != "none":
+            notes["baselines"] = _against_random(options, base, data, run)
+    except KeyboardInterrupt:
+        run.interrupted = True
 
 
 def _print_figures(metrics: dict[str, Any]) -> None:
@@ -230,10 +248,10 @@ def _print_figures(metrics: dict[str, Any]) -> None:
 
 
 def _against_random(
-    options: argparse.Namespace, train: Any, val: Any, backbone: str, image_size: int, run: Any
+    options: argparse.Namespace, base: choices.Base, data: choices.Data, run: Any
 ) -> dict[str, dict[str, float]]:
     """Say what pretraining is worth: the head alone on learned and on random features."""
-    scratch = _random_weights_accuracy(options, train, val, backbone, image_size)
+    scratch = _random_weights_accuracy(options, base, data)
     print(f"  head, random base   {percent(scratch)}")
     head = [row["val_accuracy"] for row in run.history if row["stage"] == "head"]
     if head:
@@ -246,7 +264,7 @@ def _against_random(
 
 
 def _random_weights_accuracy(
-    options: argparse.Namespace, train: Any, val: Any, backbone: str, image_size: int
+    options: argparse.Namespace, base: choices.Base, data: choices.Data
 ) -> dict[str, float]:
     """Accuracy of the same head, trained the same way, on a backbone that learned nothing."""
     import keras
@@ -257,11 +275,12 @@ def _random_weights_accuracy(
 
     print("\nFor comparison, the same head on random backbone weights ...", file=sys.stderr)
     keras.utils.set_random_seed(options.seed)
-    model = build_classifier(backbone, len(train.class_names), image_size=image_size, weights=None)
-    images, _ = next(iter(train.dataset(64, image_size, resize=options.resize, shuffle=True)))
+    train, size = data.train, base.image_size
+    model = build_classifier(base.backbone, len(train.class_names), image_size=size, weights=None)
+    images, _ = next(iter(train.dataset(64, size, resize=options.resize, shuffle=True)))
     calibrate_batch_norm(model, images)
     run = fit(
-        model, train, val, recipe="feature_extraction", seed=options.seed,
+        model, train, data.val, recipe="feature_extraction", seed=options.seed,
         batch_size=options.batch_size, resize=options.resize, verbose=False,
     )  # fmt: skip
     if run.interrupted:
@@ -269,16 +288,16 @@ def _random_weights_accuracy(
     return run.metrics["accuracy"]
 
 
-def _print_data(examples: Any, train: Any, val: Any, test: Any) -> None:
-    parts = f"{len(train)} to train, {len(val)} to validate"
-    if test is not None:
-        parts += f", {len(test)} to test"
-    names = examples.class_names
+def _print_data(data: choices.Data) -> None:
+    parts = f"{len(data.train)} to train, {len(data.val)} to validate"
+    if data.test is not None:
+        parts += f", {len(data.test)} to test"
+    names, skipped = data.examples.class_names, data.examples.skipped
     shown = ", ".join(names[:8]) + (f", ... ({len(names)})" if len(names) > 8 else "")
-    print(f"{len(train.class_names)} classes: {shown}. Images: {parts}.")
-    if examples.skipped:
-        print(f"{len(examples.skipped)} files were left out:")
-        for path, reason in examples.skipped[:10]:
+    print(f"{len(data.train.class_names)} classes: {shown}. Images: {parts}.")
+    if skipped:
+        print(f"{len(skipped)} files were left out:")
+        for path, reason in skipped[:10]:
             print(f"  {path}: {reason}")
-        if len(examples.skipped) > 10:
-            print(f"  ... and {len(examples.skipped) - 10} more (all stand in model.json)")
+        if len(skipped) > 10:
+            print(f"  ... and {len(skipped) - 10} more (all stand in model.json)")

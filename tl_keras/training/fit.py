@@ -16,8 +16,9 @@ from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.journal import Journal
 from tl_keras.training.phases import Setup, fit_head, fit_stages, on_features, phases
 from tl_keras.training.placement import choose_placement
+from tl_keras.training.recipe_names import known_recipe
 from tl_keras.training.recipes import Recipe, Stage
-from tl_keras.training.resolving import known_recipe, recipe_for, remembered
+from tl_keras.training.resolving import recipe_for, remembered
 from tl_keras.training.resuming import RunCheckpoint, run_identity
 from tl_keras.training.run import Run
 
@@ -71,7 +72,8 @@ def fit(
         resume: A folder for checkpoints of this run alone.  A run that was killed goes on from
             there, by the same call, and ends with the weights of one that was not, bit for bit (on
             the same machine's CPU); a run that ended is returned as it was.  ``callbacks`` take
-            part as in ``tl_keras.callbacks.ExactResume``.
+            part as in ``tl_keras.callbacks.ExactResume``.  Several workers need one that all of
+            them see; the chief writes.
         verbose: Whether progress goes to standard error.
         callbacks: More Keras callbacks for the stages that train the backbone.
 
@@ -98,11 +100,7 @@ def fit(
     extraction = FeatureExtraction(
         model, **pixels, batch_size=batch_size, cache=features, verbose=verbose
     )
-    folder = None
-    if resume is not None:
-        folder = Path(resume)
-        if placement.workers > 1:
-            folder /= f"worker-{placement.worker}"
+    folder = None if resume is None else Path(resume)
     if known is None:
 
         def choose() -> Recipe:
@@ -111,7 +109,7 @@ def fit(
                 features=lambda: extraction.run(train, what="training images"),
             )  # fmt: skip
 
-        known = choose() if folder is None else remembered(folder, choose)
+        known = choose() if folder is None else remembered(folder, choose, placement.chief)
     recipe = known
     if verbose:
         stages = " -> ".join(stage.name for stage in recipe.stages)
@@ -123,7 +121,7 @@ def fit(
     if folder is not None:
         settings = {**pixels, "batch_size": batch_size, "devices": placement.replicas}
         identity = run_identity(model, recipe, train, val, settings)
-        checkpoint = RunCheckpoint(folder, identity, journal)
+        checkpoint = RunCheckpoint(folder, identity, journal, placement.chief)
         began = min(began, journal.began)
     setup = Setup(
         model=model, train=train, val=val, recipe=recipe, counts=counts, pixels=pixels,

@@ -1,50 +1,17 @@
-"""From what a user wrote for ``recipe`` to the recipe: a name, a file, stages, or "auto"."""
+"""Recipes that follow from the data, and stay what they were when a run is resumed."""
 
-import difflib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from tl_keras.errors import InputError
 from tl_keras.training.choosing import bit_hyperrule, choose_recipe
 from tl_keras.training.feature_batches import FeatureSet
 from tl_keras.training.placement import Placement
 from tl_keras.training.recipe_files import read_recipe, write_recipe
-from tl_keras.training.recipes import RECIPES, Recipe, Stage, get_recipe
+from tl_keras.training.recipes import Recipe
 from tl_keras.training.timing import forward_seconds
-
-# These follow from the data, so they are made when the data are there.
-_BY_DATA = ("auto", "bit_hyperrule")
-
-
-def known_recipe(recipe: str | os.PathLike | Recipe | Sequence[Stage]) -> Recipe | None:
-    """The recipe, or None where it follows from the data (``"auto"``, ``"bit_hyperrule"``).
-
-    Args:
-        recipe: A name, the path of a TOML file (``.toml``), a recipe, or a list of stages.
-
-    Raises:
-        InputError: There is no such recipe, or the file cannot be used.
-
-    Example:
-        >>> known_recipe("auto"), known_recipe("progressive").name
-        (None, 'progressive')
-    """
-    if isinstance(recipe, os.PathLike) or (isinstance(recipe, str) and recipe.endswith(".toml")):
-        return read_recipe(recipe)
-    if isinstance(recipe, str) and recipe not in RECIPES:
-        if recipe in _BY_DATA:
-            return None
-        names = [*_BY_DATA, *RECIPES]
-        near = difflib.get_close_matches(recipe, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(
-            f"no recipe {recipe!r}; {hint}there are {', '.join(names)}, and files that end in .toml"
-        )
-    return get_recipe(recipe)
 
 
 def recipe_for(
@@ -82,16 +49,19 @@ def recipe_for(
     )
 
 
-def remembered(folder: Path, make: Callable[[], Recipe]) -> Recipe:
+def remembered(folder: Path, make: Callable[[], Recipe], writes: bool) -> Recipe:
     """The recipe that an unfinished run chose, which a timing may choose differently today.
 
     Args:
         folder: Of the run's checkpoints.
         make: Chooses, where nothing was chosen yet.
+        writes: Whether this process writes the choice down.
     """
     file = folder / "recipe.toml"
-    if not file.exists():
+    if file.exists():
+        return read_recipe(file)
+    recipe = make()
+    if writes:
         folder.mkdir(parents=True, exist_ok=True)
-        beside = write_recipe(make(), folder / "recipe.part.toml")
-        beside.replace(file)
-    return read_recipe(file)
+        write_recipe(recipe, folder / "recipe.part.toml").replace(file)
+    return recipe

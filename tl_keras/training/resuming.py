@@ -24,6 +24,7 @@ class RunCheckpoint:
         directory: For this run alone.
         identity: What must be the same to go on (:func:`run_identity`).
         journal: Of the run; what was saved is put into it and into its model.
+        writes: Whether this process saves; of several workers one does, and all read.
 
     Attributes:
         phase: How many phases are done.
@@ -33,8 +34,11 @@ class RunCheckpoint:
         InputError: The folder cannot be written to, or holds another run.
     """
 
-    def __init__(self, directory: str | Path, identity: dict[str, Any], journal: Journal):
+    def __init__(
+        self, directory: str | Path, identity: dict[str, Any], journal: Journal, writes: bool = True
+    ):
         self._file, self._journal = Checkpoint(directory, identity), journal
+        self._writes = writes
         state = self._file.load() or {"phase": 0, "fit": None}
         self.phase: int = state["phase"]
         self.parts: int = state.get("parts", 1)
@@ -51,10 +55,12 @@ class RunCheckpoint:
 
     def due(self) -> bool:
         """As ``Checkpoint.due``."""
-        return self._file.due()
+        return self._writes and self._file.due()
 
     def save(self, fit: dict[str, Any] | None) -> None:
         """Save within a phase, or with ``None`` between two."""
+        if not self._writes:
+            return
         journal = self._journal.resume_state()
         self._file.save({"phase": self.phase, "parts": self.parts, "fit": fit, "journal": journal})
 
