@@ -118,6 +118,7 @@ def litert_run(features: keras.Model) -> Run:
     import tensorflow as tf
 
     graph = _inference_graph(features, _LITERT_BATCH)
+    # Given the model as trackable_obj, TensorFlow 2.21 leaves the weights out, without an error.
     flat = tf.lite.TFLiteConverter.from_concrete_functions([graph]).convert()
     with warnings.catch_warnings():
         # tf.lite.Interpreter announces that it will move to ai-edge-litert, which is asked first.

@@ -62,7 +62,8 @@ class FeatureExtraction:
         seed: Of the augmentation.
         cache: Where features are kept; by default in memory, until this object goes.
         runtime: ``"auto"``, ``"keras"``, ``"openvino"`` or ``"litert"``.
-        precision: ``"float32"``, or by choice ``"bfloat16"`` (OpenVINO), about twice as fast.
+        precision: ``"float32"``, or by choice ``"bfloat16"`` (OpenVINO), about twice as fast, and
+            refused where it does not agree (measured: cosine 0.98 to 0.99 with MobileNetV2).
         verbose: Whether progress goes to standard error.
 
     Raises:
