@@ -11,10 +11,11 @@ from tl_keras.backbones.calibration import calibrate_batch_norm
 from tl_keras.backbones.registry import find_backbone
 from tl_keras.builders.classifier import features_model
 from tl_keras.errors import InputError
+from tl_keras.training.choosing import choose_recipe
 from tl_keras.training.inputs import ArrayBatches, batches_of
 from tl_keras.training.journal import Journal
 from tl_keras.training.optimizing import optimizer_for
-from tl_keras.training.recipes import RECIPES, Recipe, Stage, choose_recipe, get_recipe
+from tl_keras.training.recipes import RECIPES, Recipe, Stage, get_recipe
 from tl_keras.training.schedule import stage_rate
 from tl_keras.training.stage_callbacks import StageClock
 

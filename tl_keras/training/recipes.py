@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tl_keras.errors import InputError
 from tl_keras.training.schedule import SCHEDULES
@@ -168,58 +168,10 @@ def get_recipe(recipe: "str | Recipe | Sequence[Stage]") -> Recipe:
     if isinstance(recipe, str):
         if recipe in RECIPES:
             return RECIPES[recipe]
-        near = difflib.get_close_matches(recipe, [*RECIPES, "auto"], n=1, cutoff=0.4)
+        near = difflib.get_close_matches(recipe, RECIPES, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"no recipe {recipe!r}; {hint}there are auto, {', '.join(RECIPES)}")
+        raise InputError(f"no recipe {recipe!r}; {hint}there are {', '.join(RECIPES)}")
     stages = tuple(recipe)
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise InputError("a recipe of your own is a list of tl_keras.Stage, one or more")
     return Recipe("custom", stages)
-
-
-def choose_recipe(counts: Sequence[int], pretrained: bool, accelerated: bool = False) -> Recipe:
-    """Pick a recipe from the size of the data (the rules that seeded this project).
-
-    Few images per class: the features as they are, since fine-tuning would learn the images by
-    heart.  More: the head first, then the backbone from the top, at small rates.  Plenty:
-    everything at once, below the head's rate.
-
-    Args:
-        counts: Training images of each class.
-        pretrained: Whether the backbone starts from learned weights.
-        accelerated: Whether a GPU or TPU is at hand; without one, the backbone is trained only
-            where that takes minutes.
-
-    Returns:
-        The recipe, its ``reason`` in one sentence.
-
-    Example:
-        >>> choose_recipe([12, 9], pretrained=True).name
-        'feature_extraction'
-    """
-    total, smallest = sum(counts), min(counts)
-    if not pretrained:
-        choice, why = (
-            "fine_tune",
-            "the backbone starts from random weights, so all of it must train",
-        )
-    elif smallest < 20:
-        choice, why = (
-            "feature_extraction",
-            f"the smallest class has {smallest} images, under 20: too few to train a backbone on",
-        )
-    elif total > 2_000 and not accelerated:
-        choice, why = (
-            "feature_extraction",
-            f"{total} images and no GPU: training the backbone would take long; "
-            "ask for --recipe progressive to do it all the same",
-        )
-    elif total <= 20_000:
-        choice, why = (
-            "progressive",
-            f"{total} images, {smallest} or more a class: head first, then the backbone from the "
-            "top at small rates",
-        )
-    else:
-        choice, why = "fine_tune", f"{total} images are enough to train every layer at once"
-    return replace(RECIPES[choice], reason=why)
