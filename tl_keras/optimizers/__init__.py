@@ -5,7 +5,7 @@ from typing import Any
 
 _PUBLIC = {
     "layer_wise": "tl_keras.optimizers.layer_rates",
-    "stage_rates": "tl_keras.optimizers.stage_rates",
+    "stage_rates": "tl_keras.optimizers.rates_by_stage",
     "OneCycle": "tl_keras.optimizers.schedules",
     "spare_from_decay": "tl_keras.optimizers.weight_decay",
     "undecayed_variables": "tl_keras.optimizers.weight_decay",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from tl_keras.optimizers.layer_rates import layer_wise
-from tl_keras.optimizers.stage_rates import stage_rates
+from tl_keras.optimizers.rates_by_stage import stage_rates
 from tl_keras.optimizers.weight_decay import spare_from_decay
 from tl_keras.training.recipes import Recipe
 
