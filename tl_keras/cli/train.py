@@ -79,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "too (default: decode anew)",
     )
     parser.add_argument(
+        "--feature-cache",
+        metavar="DIR",
+        help="keep the frozen base's features in DIR for later runs; keyed by content, weights and "
+        "preprocessing (default: in memory, for this run)",
+    )
+    parser.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -167,6 +173,7 @@ def train_and_save(
     import keras
 
     from tl_keras.builders.classifier import build_classifier
+    from tl_keras.training.feature_cache import FeatureCache
     from tl_keras.training.fit import fit
     from tl_keras.training.placement import choose_placement
 
@@ -191,6 +198,7 @@ def train_and_save(
         pretrained=base.weights != "none",
         strategy=placement,
         cache=options.cache,
+        features=FeatureCache(options.feature_cache),
         resume=folder,
         verbose=placement.chief,
     )

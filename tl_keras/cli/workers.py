@@ -49,7 +49,7 @@ def train_in_workers(options: argparse.Namespace, output: Path, folder: Path) ->
 
     given = {**vars(options)}
     # A worker runs in a folder of its own.
-    for key in ("data", "cache", "recipe", "weights"):
+    for key in ("data", "cache", "feature_cache", "recipe", "weights"):
         if given[key] is not None and Path(given[key]).exists():
             given[key] = str(Path(given[key]).resolve())
     config = {"options": given, "output": str(output.resolve()), "folder": str(folder.resolve())}
