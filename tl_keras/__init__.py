@@ -38,6 +38,7 @@ _PUBLIC = {
     "callbacks": None,
     "data": None,
     "evaluation": None,
+    "losses": None,
     "optimizers": None,
     "training": None,
 }

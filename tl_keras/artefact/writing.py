@@ -85,6 +85,7 @@ def describe(run: "Run") -> dict[str, Any]:
     import keras
 
     from tl_keras.backbones.registry import find_backbone
+    from tl_keras.data.decoding import DECODER
 
     base = find_backbone(run.model)
     train = run.train
@@ -96,7 +97,7 @@ def describe(run: "Run") -> dict[str, Any]:
         "backbone": base.name,
         "image_size": run.image_size,
         "resize": run.resize,
-        "decoder": "pillow",
+        "decoder": DECODER,
         "channels": "RGB, 0..255",
         "recipe": {
             "name": run.recipe.name,
