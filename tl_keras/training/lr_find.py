@@ -20,8 +20,8 @@ from tl_keras.training.lr_result import LRFind, smooth
 from tl_keras.training.model_copy import copy_model, seed_copy
 from tl_keras.training.objective import loss_for
 from tl_keras.training.optimizing import optimizer_for, rates_for
+from tl_keras.training.recipe_names import known_recipe
 from tl_keras.training.recipes import Recipe, Stage
-from tl_keras.training.resolving import known_recipe
 
 # A loss this many times the lowest, and above where it began, does not come back (fastai's bound).
 _BLOWN_UP = 4.0
