@@ -291,7 +291,7 @@ class Student:
         return [*self.model.weights, *self.optimizer.variables]
 
     def save(self, path: Path, epoch: int) -> None:
-        arrays = {f"v{n}": v.numpy() for n, v in enumerate(self.state)}
+        arrays = {f"v{n}": _values(v) for n, v in enumerate(self.state)}
         save_atomically(path, lambda out: np.savez(out, epoch=epoch, **arrays))
 
     def restore(self, path: Path) -> int:
@@ -305,18 +305,23 @@ class Student:
     def averaged(self, images, labels, weights_file: Path) -> float:
         """Accuracy with the averaged weights, which are written to ``weights_file``."""
         variables = self.model.trainable_variables
-        raw = [v.numpy() for v in variables]
+        raw = [_values(v) for v in variables]
         for v, average in zip(
             variables, self.optimizer._model_variables_moving_average, strict=True
         ):
-            v.assign(average)
+            # Through numpy: JAX would share the array, and a training step gives its memory away.
+            v.assign(_values(average))
         outputs = self.model.predict(images, batch_size=256, verbose=0)
         logits = outputs[0] if isinstance(outputs, list) else outputs
-        arrays = [w.numpy().astype("float16") for w in self.base.weights]
+        arrays = [_values(w).astype("float16") for w in self.base.weights]
         save_atomically(weights_file, lambda out: np.savez(out, *arrays))
         for v, value in zip(variables, raw, strict=True):
             v.assign(value)
         return float((logits.argmax(1) == labels).mean())
+
+
+def _values(variable) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 class EachEpoch(keras.callbacks.Callback):
