@@ -5,9 +5,10 @@
 Plain Keras is its own transfer-learning guide (https://keras.io/guides/transfer_learning/):
 ``image_dataset_from_directory``, flips and small rotations, the base frozen and run in inference
 mode, dropout 0.2, Adam for 20 epochs; then ``base.trainable = True``, compiled again with Adam at
-1e-5, 10 epochs.  Its accuracy is the best of any epoch on the held-out images, its time the wall
-time at which that epoch ended.  Ours is the wall time at which a run of ``tl.fit`` on the same
-images, base (MobileNetV2 0.35, ImageNet weights, 224 px) and held-out part first was as accurate.
+1e-5, 10 epochs.  Ours is a run of ``tl.fit`` on the same images, base (MobileNetV2 0.35, ImageNet
+weights, 224 px) and held-out part.  Two accuracies are aimed at: the one that the guide's recipe
+ends with, which is what it delivers, and that of its best epoch, which it does not keep and which
+on 150 held-out images is luck in part.  For each: when plain Keras first had it, and when we did.
 Both clocks start before the model is built, with the files listed and TensorFlow imported; each
 run has a process of its own, one after the other.  A run of ours that never gets there counts as
 infinitely late.
@@ -122,8 +123,8 @@ def main() -> None:
         print("\n" + json.dumps(measure(name, kind, int(seed))))
         return
     results = json.loads(options.output.read_text()) if options.output.exists() else {}
-    print("| set, seed | plain Keras | its best at | as good with tl.fit at | sooner |")
-    print("|---|---|---|---|---|")
+    print("| set, seed | plain Keras' | accuracy | it had it at | tl.fit had it at | sooner |")
+    print("|---|---|---|---|---|---|")
     for name in options.sets:
         for seed in range(options.seeds):
             for kind in ("plain", options.recipe):
@@ -134,15 +135,19 @@ def main() -> None:
                     results[f"{name}/{kind}/{seed}"] = rows
                     options.output.write_text(json.dumps(results))
             rows = results[f"{name}/plain/{seed}"]
-            best = max(accuracy for _, accuracy in rows)
-            late = next(seconds for seconds, accuracy in rows if accuracy == best)
             own = results[f"{name}/{options.recipe}/{seed}"]
-            soon = next((s for s, accuracy in own if accuracy >= best - 1e-9), math.inf)
-            print(
-                f"| {name}, {seed} | {best:.3f} | {late:.0f} s | {soon:.0f} s "
-                f"(best {max(a for _, a in own):.3f}) | {late / soon:.1f} x |",
-                flush=True,
-            )
+            best = max(accuracy for _, accuracy in rows)
+            for what, aim in (("end", rows[-1][1]), ("best epoch", best)):
+                late, soon = (
+                    next((s for s, accuracy in run if accuracy >= aim - 1e-9), math.inf)
+                    for run in (rows, own)
+                )
+                print(
+                    f"| {name}, {seed} | {what} | {aim:.3f} | {late:.0f} s | {soon:.0f} s | "
+                    f"{late / soon:.1f} x |",
+                    flush=True,
+                )
+            print(f"| {name}, {seed} | whole run | | {rows[-1][0]:.0f} s | {own[-1][0]:.0f} s | |")
 
 
 if __name__ == "__main__":
