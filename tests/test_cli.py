@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+import tl_keras as tl
+from tl_keras.backbones import registry
 from tl_keras.cli.main import COMMANDS, main
 
 FAST = ["--image-size", "64", "--recipe", "feature_extraction", "--weights", "none"]
@@ -70,6 +73,16 @@ def test_backbones_lists_and_filters(capsys):
     assert rows and all(row["parameters"] <= 1e6 for row in rows)
     assert main(["backbones"]) == 0
     assert "efficientnet_v2_b0" in capsys.readouterr().out
+
+
+def test_a_backbone_of_ones_own_is_listed_though_it_was_never_measured(capsys, monkeypatch):
+    monkeypatch.setattr(registry, "_RECORDS", dict(registry._RECORDS))
+    tl.register_backbone(name="mine", builder=keras.Sequential, image_size=32, minimum_size=8)
+    assert main(["backbones"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert next(line for line in listed if line.startswith("mine ")).split()[:4] == [
+        "mine", "-", "-", "32"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

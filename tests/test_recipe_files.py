@@ -29,7 +29,7 @@ def test_every_field_survives_a_round_trip(tmp_path):
     """With a value of its own in each field of both, so that none is forgotten."""
     stage = Stage(
         "tóp \"x\" \\ \x7f\n", 7, unfreeze=0.5, learning_rate=3e-5, warmup=0.2, patience=2,
-        augment="light", schedule="one_cycle",
+        augment="light", schedule="one_cycle", views=3,
     )  # fmt: skip
     recipe = Recipe(
         "mine", (Stage("head", 1), stage, Stage("all", 2, "all")), reason="why not",

@@ -33,9 +33,13 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print(f"{'name':<22} {'parameters':>11} {'MB':>6} {'px':>4} {'CPU ms':>7}  weights   use")
     for row in rows:
-        latency = "-" if row["latency_ms"] is None else f"{row['latency_ms']:.1f}"
+        # A backbone that the user registered was never measured.
+        parameters, megabytes, latency = (
+            "-" if row[key] is None else format(row[key], form)
+            for key, form in (("parameters", ",d"), ("size_mb", ".1f"), ("latency_ms", ".1f"))
+        )
         print(
-            f"{row['name']:<22} {row['parameters']:>11,} {row['size_mb']:>6.1f} "
-            f"{row['image_size']:>4} {latency:>7}  {'+'.join(row['weights']):<9} {row['use']}"
+            f"{row['name']:<22} {parameters:>11} {megabytes:>6} {row['image_size']:>4} "
+            f"{latency:>7}  {'+'.join(row['weights']):<9} {row['use']}"
         )
     return 0
