@@ -11,7 +11,6 @@ from tl_keras.backbones.calibration import calibrate_batch_norm
 from tl_keras.backbones.registry import find_backbone
 from tl_keras.builders.classifier import features_model
 from tl_keras.errors import InputError
-from tl_keras.training.choosing import choose_recipe
 from tl_keras.training.inputs import ArrayBatches, batches_of
 from tl_keras.training.journal import Journal
 from tl_keras.training.optimizing import optimizer_for
@@ -45,24 +44,6 @@ def test_recipes_by_name_list_and_spelling():
         get_recipe([])
     with pytest.raises(InputError, match="epochs"):
         Stage("x", 0)
-
-
-@pytest.mark.parametrize(
-    ("counts", "pretrained", "accelerated", "expected"),
-    [
-        ([10, 500], True, False, "feature_extraction"),
-        ([200, 200], True, False, "progressive"),
-        ([5000, 5000], True, False, "feature_extraction"),
-        ([5000, 5000], True, True, "progressive"),
-        ([50_000, 50_000], True, True, "fine_tune"),
-        ([10, 10], False, False, "fine_tune"),
-    ],
-)
-def test_auto_recipe_follows_the_rules_and_says_why(counts, pretrained, accelerated, expected):
-    recipe = choose_recipe(counts, pretrained, accelerated)
-    assert recipe.name == expected
-    assert recipe.stages == RECIPES[expected].stages
-    assert len(recipe.reason) > 20
 
 
 def test_rate_warms_up_then_falls_to_a_hundredth():

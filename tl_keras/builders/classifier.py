@@ -93,6 +93,20 @@ def build_classifier(
     return keras.Model(image, head(x), name="classifier")
 
 
+def augments_itself(model: keras.Model) -> bool:
+    """Whether a model changes its images at random: it has a layer named ``"augmentation"``.
+
+    Example:
+        >>> flip = keras.layers.RandomFlip()
+        >>> model = build_classifier(
+        ...     "mobilenet_025", 3, image_size=32, weights=None, augmentation=flip
+        ... )
+        >>> augments_itself(model), augments_itself(without_augmentation(model))
+        (True, False)
+    """
+    return any(layer.name == "augmentation" for layer in model.layers)
+
+
 def without_augmentation(model: keras.Model) -> keras.Model:
     """The same model minus its augmentation, sharing every other layer.
 
@@ -114,7 +128,7 @@ def without_augmentation(model: keras.Model) -> keras.Model:
         >>> plain.get_layer("predictions") is model.get_layer("predictions")
         True
     """
-    if "augmentation" not in [layer.name for layer in model.layers]:
+    if not augments_itself(model):
         return model
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:

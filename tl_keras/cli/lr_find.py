@@ -90,9 +90,6 @@ def run(options: argparse.Namespace) -> int:
 def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, Any]]:
     import keras
 
-    from tl_keras.backbones.base import check_image_size
-    from tl_keras.backbones.registry import get_backbone
-    from tl_keras.backbones.weights import check_weights
     from tl_keras.builders.classifier import build_classifier
     from tl_keras.cli import choices
     from tl_keras.data import from_folder
@@ -100,10 +97,10 @@ def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, An
     from tl_keras.training.lr_find import lr_find
 
     check_seed(options.seed)
-    backbone, weights, _ = choices.backbone_and_weights(options.backbone, options.weights)
-    record = get_backbone(backbone)
-    image_size = check_image_size(record, options.image_size, weights)
-    check_weights(record, weights)
+    backbone, weights, image_size, _ = base = choices.base(
+        options.backbone, options.weights, options.image_size
+    )
+    choices.check_base(base)
     examples = from_folder(options.data)
     train, _, _ = choices.parts(examples, 0.2, options.seed)
     keras.utils.set_random_seed(options.seed)

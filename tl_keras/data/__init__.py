@@ -16,6 +16,8 @@ from typing import Any
 _PUBLIC = {
     "Examples": "examples",
     "Skipped": "examples",
+    "Boxes": "boxes",
+    "Mask": "masks",
     "from_folder": "folders",
     "from_files": "files",
     "UnreadableImageError": "decoding",

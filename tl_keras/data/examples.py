@@ -1,14 +1,18 @@
-"""The one list of examples that feeds every task: paths, labels, and where they came from."""
+"""The one list of examples that feeds every task: paths, targets, and where they came from."""
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tl_keras.data.boxes import Boxes
 from tl_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from tl_keras.data.masks import Mask
 
 #: The names of the parts that data may bring, in the order in which they lose a copy: of files
 #: that stand in two parts, the later part keeps its own.
@@ -31,21 +35,33 @@ class Skipped(NamedTuple):
     reason: str
 
 
+_COLUMNS = ("paths", "labels", "digests", "splits", "tags", "boxes", "masks", "groups")
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """An immutable table of image files and their labels; it knows no pixels and no task.
+    """An immutable table of image files and their targets; it knows no pixels and no task.
+
+    Every column has a row per example.  Columns that the data did not bring are ``None``.
 
     Attributes:
         paths: one file per example, absolute.
-        labels: int32 array (N,), read-only; an index into ``class_names``.
-        class_names: the classes, in natural order.
+        labels: int32 array (N,), read-only; an index into ``class_names``, or -1 for none.
+        class_names: the classes of labels, boxes and masks, in natural order.
         digests: per example, the BLAKE2b hash of the file's bytes, in hexadecimal.
         splits: per example the part that the data brought, ``"train"``, ``"val"``, ``"test"``, or
             ``None``.
         skipped: files that were left out when reading; a subset keeps the whole list.
         crossing: files left out because the same bytes stand in a later part of a brought split;
             a subset keeps the whole list.
-        root: the folder it was read from.
+        root: the folder or file it was read from.
+        tags: int8 array (N, T), read-only: 1 has the tag, 0 has it not, -1 nobody knows.
+        tag_names: the tags, in the order of the columns of ``tags``.
+        boxes: :class:`tl_keras.data.Boxes` per example.
+        masks: :class:`tl_keras.data.Mask` per example, or ``None`` for an example without.
+        groups: per example what must not be torn apart by a split (patient, speaker, product), or
+            ``None`` for an example that stands alone.
+        extra: further columns by name, each a string per example (a price, a date, a gender).
 
     Example:
         >>> from tl_keras.data import from_folder
@@ -62,14 +78,35 @@ class Examples:
     skipped: tuple[Skipped, ...] = field(default=(), repr=False)
     crossing: tuple[Skipped, ...] = field(default=(), repr=False)
     root: str = ""
+    tags: np.ndarray | None = field(default=None, repr=False)
+    tag_names: tuple[str, ...] = ()
+    boxes: tuple[Boxes, ...] | None = field(default=None, repr=False)
+    masks: "tuple[Mask | None, ...] | None" = field(default=None, repr=False)
+    groups: tuple[str | None, ...] | None = field(default=None, repr=False)
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        labels = np.array(self.labels, dtype=np.int32)
-        labels.flags.writeable = False
-        object.__setattr__(self, "labels", labels)
-        lengths = {len(self.paths), len(self.digests), len(self.splits), labels.size}
-        if len(lengths) > 1 or labels.ndim != 1:
-            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+        self._freeze("labels", np.int32, 1)
+        if self.tags is not None:
+            self._freeze("tags", np.int8, 2)
+            if self.tags.shape[1] != len(self.tag_names):
+                raise ValueError(f"{self.tags.shape[1]} tags, {len(self.tag_names)} names")
+        lengths = {name: len(column) for name, column in self._columns().items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of different lengths: {lengths}")
+
+    def _freeze(self, name: str, dtype: Any, dimensions: int) -> None:
+        column = np.array(getattr(self, name), dtype=dtype)
+        if column.ndim != dimensions:
+            raise ValueError(f"{name} of shape {column.shape}")
+        column.flags.writeable = False
+        object.__setattr__(self, name, column)
+
+    def _columns(self) -> dict[str, Any]:
+        """All columns that there are, but those of ``extra`` under ``extra.NAME``."""
+        named = {name: getattr(self, name) for name in _COLUMNS}
+        found = {name: column for name, column in named.items() if column is not None}
+        return found | {f"extra.{name}": column for name, column in self.extra.items()}
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -87,7 +124,8 @@ class Examples:
             >>> Examples(("a.png",), np.array([1]), ("ants", "bees"), ("0f",), (None,)).counts()
             {'ants': 0, 'bees': 1}
         """
-        found = np.bincount(self.labels, minlength=len(self.class_names))
+        known = self.labels[self.labels >= 0]
+        found = np.bincount(known, minlength=len(self.class_names))
         return dict(zip(self.class_names, found.tolist(), strict=True))
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "Examples":
@@ -108,16 +146,15 @@ class Examples:
             2
         """
         chosen = np.asarray(indices, dtype=np.int64).reshape(-1)
-        return Examples(
-            paths=tuple(self.paths[i] for i in chosen),
-            labels=self.labels[chosen],
-            class_names=self.class_names,
-            digests=tuple(self.digests[i] for i in chosen),
-            splits=tuple(self.splits[i] for i in chosen),
-            skipped=self.skipped,
-            crossing=self.crossing,
-            root=self.root,
-        )
+
+        def picked(column: Any) -> Any:
+            if isinstance(column, np.ndarray):
+                return column[chosen]
+            return tuple(column[i] for i in chosen)
+
+        columns = {name: picked(column) for name, column in self._columns().items()}
+        extra = {name: columns.pop(f"extra.{name}") for name in self.extra}
+        return replace(self, **columns, extra=extra)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -183,11 +220,11 @@ class Examples:
         return self.subset(train), self.subset(val)
 
     def fingerprint(self) -> str:
-        """Identifies the content: which bytes bear which label, wherever they lie.
+        """Identifies the content: which bytes bear which targets, wherever they lie.
 
         Returns:
-            SHA-256 in hexadecimal of the class names and of the sorted (digest, label) pairs; file
-            names, order and parts do not enter.
+            SHA-256 in hexadecimal of the names of classes and tags and of the sorted (digest,
+            targets) pairs; file names, order, parts, groups and further columns do not enter.
 
         Example:
             >>> one = Examples(("a.png",), np.array([0]), ("ants", "bees"), ("0f",), (None,))
@@ -195,8 +232,25 @@ class Examples:
             64
         """
         total = hashlib.sha256("\0".join(self.class_names).encode("utf-8", "surrogateescape"))
-        for digest, label in sorted(zip(self.digests, self.labels.tolist(), strict=True)):
-            total.update(f"\0{digest} {label}".encode())
+        rows = [
+            f"{digest} {label}"
+            for digest, label in zip(self.digests, self.labels.tolist(), strict=True)
+        ]
+        if self.tags is not None:
+            total.update("\0".join(("", *self.tag_names)).encode("utf-8", "surrogateescape"))
+            rows = [f"{row} {tags}" for row, tags in zip(rows, self.tags.tolist(), strict=True)]
+        if self.boxes is not None:
+            rows = [
+                f"{row} {boxes.xyxy.tolist()} {boxes.classes.tolist()} {boxes.ignore.tolist()}"
+                for row, boxes in zip(rows, self.boxes, strict=True)
+            ]
+        if self.masks is not None:
+            rows = [
+                f"{row} {mask and mask.fingerprint()}"
+                for row, mask in zip(rows, self.masks, strict=True)
+            ]
+        for row in sorted(rows):
+            total.update(f"\0{row}".encode())
         return total.hexdigest()
 
     def dataset(
@@ -210,6 +264,7 @@ class Examples:
         augment: str | Callable[[Any], Any] | None = None,
         drop_remainder: bool = False,
         cache: str | os.PathLike | None = None,
+        target: str = "labels",
     ) -> Any:
         """Decodes and batches: what ``model.fit`` takes.
 
@@ -232,11 +287,13 @@ class Examples:
                 ``"memory"`` (3 × S × S bytes an image, half of the memory at most) or in one file
                 of this folder, for further runs as well (:mod:`tl_keras.data.pixel_cache`).
                 Augmentation comes after it.  ``None`` decodes anew in every epoch.
+            target: ``"labels"``, or ``"tags"``.
 
         Returns:
             ``tf.data.Dataset`` under the TensorFlow backend, else ``keras.utils.PyDataset`` (then
             give ``shuffle=False`` to ``fit``, which would shuffle the batches once more), of
-            ``(images, labels)``: uint8 (B, S, S, 3) RGB 0..255, and int32 (B,).
+            ``(images, targets)``: uint8 (B, S, S, 3) RGB 0..255, and labels, int32 (B,), or tags,
+            float32 (B, T): 1 present, 0 absent, -1 not known.
 
         Raises:
             InputError: an argument is unusable; while reading, a file that was sound when scanned
@@ -257,4 +314,5 @@ class Examples:
             augment=augment,
             drop_remainder=drop_remainder,
             cache=cache,
+            target=target,
         )

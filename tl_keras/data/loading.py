@@ -15,6 +15,7 @@ from tl_keras.data.resizing import check_resize
 from tl_keras.data.scanning import DIGEST_BYTES
 from tl_keras.data.scratch import aligned, scratch
 from tl_keras.data.splitting import check_seed
+from tl_keras.errors import InputError
 
 
 class BatchLoader:
@@ -27,6 +28,7 @@ class BatchLoader:
         seed: a whole number from 0 on.
         augment: the name of a preset, a callable on the batch, or ``None``.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
+        target: ``"labels"`` or ``"tags"``.
 
     Raises:
         InputError: an argument is unusable.
@@ -45,12 +47,15 @@ class BatchLoader:
         seed: int = 0,
         augment: str | Callable[[Any], Any] | None = None,
         cache: str | os.PathLike | None = None,
+        target: str = "labels",
     ) -> None:
         check_resize(image_size, resize)
         check_seed(seed)
         self.examples, self.image_size, self.resize, self.seed = examples, image_size, resize, seed
         named = augment is None or isinstance(augment, str)
         self.per_image = preset(augment or "none") if named else None
+        #: A row per example: int32 (N,) labels, or float32 (N, T) tags.
+        self.targets = _targets(examples, target)
         #: The user's own, on the whole batch; applied by the pipeline, not here.
         self.per_batch = None if named else augment
 
@@ -126,7 +131,7 @@ class BatchLoader:
             epoch: which pass.
 
         Returns:
-            ``(images, labels)``: uint8 (B, S, S, 3) and int32 (B,).
+            ``(images, targets)``: uint8 (B, S, S, 3) and int32 (B,), or float32 (B, T) for tags.
 
         Raises:
             UnreadableImageError: as for :meth:`load`.
@@ -134,4 +139,17 @@ class BatchLoader:
         images = self.empty(len(indices))
         for row, index in enumerate(indices):
             self.load(int(index), int(epoch), images[row])
-        return images, self.examples.labels[indices]
+        return images, self.targets[indices]
+
+
+def _targets(examples: Examples, target: str) -> np.ndarray:
+    if target == "labels":
+        return examples.labels
+    if target != "tags":
+        raise InputError(f"no target {target!r}; choose labels or tags")
+    if examples.tags is None:
+        raise InputError(
+            f"{examples.root or 'the data'} brings no tags; read them with "
+            "tl_keras.data.from_csv(tags=...)"
+        )
+    return examples.tags.astype("float32")

@@ -26,6 +26,7 @@ def build_dataset(
     augment: str | Callable[[Any], Any] | None = None,
     drop_remainder: bool = False,
     cache: str | os.PathLike | None = None,
+    target: str = "labels",
 ) -> Any:
     """Builds what :meth:`tl_keras.data.Examples.dataset` describes, for the backend in use.
 
@@ -39,6 +40,7 @@ def build_dataset(
         augment: a preset's name, a callable on the batch of images, or ``None``.
         drop_remainder: leave out a last, smaller batch.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
+        target: ``"labels"`` or ``"tags"``.
 
     Returns:
         ``tf.data.Dataset`` under the TensorFlow backend, else ``keras.utils.PyDataset``.
@@ -52,7 +54,7 @@ def build_dataset(
     whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
     if not whole or batch_size < 1:
         raise InputError(f"batch size {batch_size!r} is not a whole number from 1 on; give e.g. 32")
-    loader = BatchLoader(examples, image_size, resize, seed, augment, cache)
+    loader = BatchLoader(examples, image_size, resize, seed, augment, cache, target)
     order = EpochOrder(
         len(examples), batch_size, shuffle=shuffle, seed=seed, drop_remainder=drop_remainder
     )

@@ -18,7 +18,7 @@ _AHEAD = 2
 
 
 class ImageBatches(keras.utils.PyDataset):
-    """Batches of images and labels.
+    """Batches of images and targets.
 
     Keras' own worker queue is not used: it starts before callbacks can set the epoch and carries
     batches of one epoch over into the next.  Here every batch is asked for by (epoch, number).
@@ -59,7 +59,7 @@ class ImageBatches(keras.utils.PyDataset):
             number: which batch, from 0 on.
 
         Returns:
-            ``(uint8 (B, S, S, 3), int32 (B,))`` numpy arrays; a callable given as ``augment``
+            ``(uint8 (B, S, S, 3), targets)`` numpy arrays; a callable given as ``augment``
             decides about the images' own type.
 
         Raises:
@@ -76,11 +76,11 @@ class ImageBatches(keras.utils.PyDataset):
         _, images, futures = self._coming.popleft()
         for future in futures:
             future.result()
-        labels = self.loader.examples.labels[self.epoch_order.batch(epoch, number)]
+        targets = self.loader.targets[self.epoch_order.batch(epoch, number)]
         if self.loader.per_batch is not None:
             images = self.loader.per_batch(images)
         self.wait_clock.record(number, asked, time.time())
-        return images, labels
+        return images, targets
 
     def __iter__(self) -> Iterator[tuple[Any, np.ndarray]]:
         """A whole epoch; the next one follows."""

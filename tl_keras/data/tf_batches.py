@@ -22,7 +22,7 @@ def tf_dataset(loader: BatchLoader, order: EpochOrder) -> tf.data.Dataset:
         order: which positions, when.
 
     Returns:
-        ``tf.data.Dataset`` of ``(uint8 (B, S, S, 3), int32 (B,))`` with a known cardinality; its
+        ``tf.data.Dataset`` of ``(uint8 (B, S, S, 3), targets)`` with a known cardinality; its
         attribute ``epoch_order`` is ``order``, and ``wait_clock`` knows how long it was waited for.
 
     Raises:
@@ -39,13 +39,13 @@ def tf_dataset(loader: BatchLoader, order: EpochOrder) -> tf.data.Dataset:
             yield epoch, order.batch(epoch, number)
 
     def pixels(epoch: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = tf.numpy_function(
-            lambda e, i: loader(i, int(e)), (epoch, indices), (tf.uint8, tf.int32)
+        images, targets = tf.numpy_function(
+            lambda e, i: loader(i, int(e)), (epoch, indices), (tf.uint8, loader.targets.dtype)
         )
         rows = order.batch_size if order.drop_remainder else None
         images.set_shape((rows, loader.image_size, loader.image_size, 3))
-        labels.set_shape((rows,))
-        return images, labels
+        targets.set_shape((rows, *loader.targets.shape[1:]))
+        return images, targets
 
     scalar, vector = tf.TensorSpec((), tf.int64), tf.TensorSpec((None,), tf.int64)
     dataset = tf.data.Dataset.from_generator(positions, output_signature=(scalar, vector))
@@ -53,7 +53,7 @@ def tf_dataset(loader: BatchLoader, order: EpochOrder) -> tf.data.Dataset:
     # A fixed number: autotuning would raise it, and the memory with it, while training runs.
     dataset = dataset.map(pixels, num_parallel_calls=workers(), deterministic=True)
     if loader.per_batch is not None:
-        dataset = dataset.map(lambda images, labels: (loader.per_batch(images), labels))
+        dataset = dataset.map(lambda images, targets: (loader.per_batch(images), targets))
     clock = WaitClock(loader.cache)
     dataset = _timed(dataset.prefetch(2), clock, len(order))
     dataset.epoch_order, dataset.wait_clock = order, clock

@@ -161,7 +161,11 @@ def fit(
     )
     if val is not None:
         try:
-            run.metrics = run.evaluate(val)
+            if all(on_features(model, stage) for stage in recipe.stages):
+                # The backbone is what it was: the features that validated the head still hold.
+                run.metrics = run.evaluate_features(extraction.run(val, what="validation images"))
+            else:
+                run.metrics = run.evaluate(val)
         except KeyboardInterrupt:
             run.interrupted = True
     return replace(run, seconds=time.perf_counter() - began)

@@ -27,7 +27,7 @@ class ArrayBatches(keras.utils.PyDataset):
         self, inputs: np.ndarray, targets: np.ndarray, batch_size: int, shuffle: bool, seed: int
     ):
         super().__init__()
-        self._inputs, self._targets = inputs, targets
+        self._inputs, self.labels = inputs, targets
         self.epoch_order = EpochOrder(len(targets), batch_size, shuffle=shuffle, seed=seed)
         self._finished = False
 
@@ -36,8 +36,13 @@ class ArrayBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         self._finished = index == len(self) - 1
-        rows = self.epoch_order.batch(self.epoch_order.epoch, index)
-        return self._inputs[rows], self._targets[rows]
+        epoch = self.epoch_order.epoch
+        rows = self.epoch_order.batch(epoch, index)
+        return self.inputs_of(epoch)[rows], self.labels[rows]
+
+    def inputs_of(self, epoch: int) -> np.ndarray:
+        """What the rows of an epoch are taken from."""
+        return self._inputs
 
     def on_epoch_end(self) -> None:
         """Count the epoch once its last batch was handed out; Keras calls this earlier, too."""

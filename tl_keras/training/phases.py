@@ -9,12 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tl_keras.builders.classifier import head_model
+from tl_keras.builders.classifier import augments_itself, head_model
 from tl_keras.callbacks.averaged_evaluation import AveragedEvaluation
 from tl_keras.callbacks.exact_resume import FitKeeper
 from tl_keras.callbacks.input_profile import InputProfile
 from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable_variable
 from tl_keras.data.pipeline import reading_errors, set_epoch
+from tl_keras.training.feature_batches import EVALUATED_ROWS
 from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.journal import Journal
 from tl_keras.training.objective import loss_for
@@ -88,7 +89,7 @@ def on_features(model: keras.Model, stage: Stage) -> bool:
     A model's own augmentation layer gives new features every epoch; the pipeline's presets give
     the same ``stage.views`` again and again.
     """
-    return stage.frozen and not any(layer.name == "augmentation" for layer in model.layers)
+    return stage.frozen and not augments_itself(model)
 
 
 def fit_head(setup: Setup, stage: Stage) -> None:
@@ -107,7 +108,7 @@ def fit_head(setup: Setup, stage: Stage) -> None:
     clock = StageClock([stage], len(batches), setup.journal)
     head.fit(
         batches,
-        validation_data=None if held_out is None else (held_out.views[0], held_out.labels),
+        validation_data=None if held_out is None else held_out.batches(EVALUATED_ROWS),
         epochs=stage.epochs,
         callbacks=_kept([AveragedEvaluation(), clock], lambda: batches, setup.checkpoint),
         shuffle=False,

@@ -1,15 +1,10 @@
 """From what a user wrote for ``recipe`` to the recipe: a name, a file, or stages."""
 
-import difflib
 import os
 from collections.abc import Sequence
 
-from tl_keras.errors import InputError
 from tl_keras.training.recipe_files import read_recipe
-from tl_keras.training.recipes import RECIPES, Recipe, Stage, get_recipe
-
-# These follow from the data, so they are made when the data are there.
-_BY_DATA = ("auto", "bit_hyperrule")
+from tl_keras.training.recipes import BY_DATA, Recipe, Stage, get_recipe
 
 
 def known_recipe(recipe: str | os.PathLike | Recipe | Sequence[Stage]) -> Recipe | None:
@@ -27,13 +22,6 @@ def known_recipe(recipe: str | os.PathLike | Recipe | Sequence[Stage]) -> Recipe
     """
     if isinstance(recipe, os.PathLike) or (isinstance(recipe, str) and recipe.endswith(".toml")):
         return read_recipe(recipe)
-    if isinstance(recipe, str) and recipe not in RECIPES:
-        if recipe in _BY_DATA:
-            return None
-        names = [*_BY_DATA, *RECIPES]
-        near = difflib.get_close_matches(recipe, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(
-            f"no recipe {recipe!r}; {hint}there are {', '.join(names)}, and files that end in .toml"
-        )
+    if isinstance(recipe, str) and recipe in BY_DATA:
+        return None
     return get_recipe(recipe)

@@ -9,6 +9,8 @@ from tl_keras.training.schedule import SCHEDULES
 
 LOSSES = ("crossentropy", "focal")
 CLASS_WEIGHTS = ("balanced", "effective")
+# These follow from the data, so they are made when the data are there.
+BY_DATA = ("auto", "bit_hyperrule")
 
 
 @dataclass(frozen=True)
@@ -168,9 +170,12 @@ def get_recipe(recipe: "str | Recipe | Sequence[Stage]") -> Recipe:
     if isinstance(recipe, str):
         if recipe in RECIPES:
             return RECIPES[recipe]
-        near = difflib.get_close_matches(recipe, RECIPES, n=1, cutoff=0.4)
+        names = [*BY_DATA, *RECIPES]
+        near = difflib.get_close_matches(recipe, names, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"no recipe {recipe!r}; {hint}there are {', '.join(RECIPES)}")
+        raise InputError(
+            f"no recipe {recipe!r}; {hint}there are {', '.join(names)}, and files that end in .toml"
+        )
     stages = tuple(recipe)
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise InputError("a recipe of your own is a list of tl_keras.Stage, one or more")

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tl_keras.builders.classifier import augments_itself
 from tl_keras.training.choosing import bit_hyperrule, choose_recipe
 from tl_keras.training.feature_batches import FeatureSet
 from tl_keras.training.placement import Placement
@@ -37,8 +38,7 @@ def recipe_for(
     if name == "bit_hyperrule":
         return bit_hyperrule(int(counts.sum()), batch_size=placement.global_batch(batch_size))
     told = {}
-    own_augmentation = any(layer.name == "augmentation" for layer in model.layers)
-    if pretrained and not own_augmentation:
+    if pretrained and not augments_itself(model):
         found = features()
         told = {"features": found.views[0], "labels": found.labels}
         if placement.workers == 1:

@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from tl_keras.builders.classifier import head_model
 from tl_keras.errors import InputError
 from tl_keras.evaluation.metrics import evaluate_classification
+from tl_keras.training.feature_batches import EVALUATED_ROWS, FeatureSet
 from tl_keras.training.features import predict_batches
 from tl_keras.training.inputs import batches_of
 from tl_keras.training.recipes import Recipe
@@ -67,6 +69,16 @@ class Run:
         else:
             labels = np.asarray(data[1]).reshape(-1)
         outputs, _ = predict_batches(self.model, batches, "evaluating")
+        return self._measured(outputs, labels)
+
+    def evaluate_features(self, features: FeatureSet) -> dict[str, Any]:
+        """The same of a data set whose features are known: only the head is computed."""
+        outputs, labels = predict_batches(
+            head_model(self.model), features.batches(EVALUATED_ROWS), "evaluating"
+        )
+        return self._measured(outputs, labels)
+
+    def _measured(self, outputs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         probabilities = probabilities_of(self.model, outputs.astype("float64"))
         return evaluate_classification(labels, probabilities, self.class_names)
 
