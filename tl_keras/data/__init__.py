@@ -20,6 +20,7 @@ _PUBLIC = {
     "Mask": "masks",
     "from_folder": "folders",
     "from_files": "files",
+    "open_data": "reading.opening",
     "UnreadableImageError": "decoding",
     "read_image": "decoding",
     "load_image": "decoding",
