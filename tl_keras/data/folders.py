@@ -5,23 +5,9 @@ from pathlib import Path
 
 from tl_keras.data.examples import Examples, Skipped
 from tl_keras.data.files import Listed, assemble
-from tl_keras.data.naming import class_name, is_hidden, natural_key
+from tl_keras.data.naming import class_name, natural_key, part_meant
+from tl_keras.data.walking import IMAGE_SUFFIXES, is_folder, listing, walk
 from tl_keras.errors import InputError
-
-_PART_OF = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-
-_IMAGE_SUFFIXES = {
-    *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"),
-    *(".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".avif", ".heic"),
-}
 
 _LAYOUT = "expected a folder per class (photos/ants/, photos/bees/), or train/ and val/ of such"
 
@@ -61,7 +47,7 @@ def from_folder(
     root = Path(os.path.abspath(os.path.expanduser(given)))  # noqa: PTH100, PTH111 (links stay)
     if not os.path.exists(root):  # noqa: PTH110 (False, not an error, for a link to itself)
         raise InputError(f"{given} does not exist; give the folder of your images")
-    if not _is_folder(root):
+    if not is_folder(root):
         raise InputError(f"{given} is a file; give the folder it lies in, one sub-folder per class")
     skipped: list[Skipped] = []
     files: list[Listed] = []
@@ -77,7 +63,7 @@ def from_folder(
     for part, folders in classes.items():
         for name in sorted(folders, key=natural_key):
             for folder in folders[name]:
-                files += [Listed(file, name, part) for file in _walk(folder, root, skipped)]
+                files += [Listed(file, name, part) for file in walk(folder, skipped)]
     if not files:
         raise InputError(f"{given} holds class folders but no files; put the images into them")
     return assemble(
@@ -90,20 +76,8 @@ def from_folder(
     )
 
 
-def _entries(folder: Path) -> list[Path]:
-    try:
-        names = [name for name in os.listdir(folder) if not is_hidden(name)]  # noqa: PTH208
-    except OSError as error:
-        raise InputError(f"cannot list {folder}: {error.strerror}; check its permissions") from None
-    return [folder / name for name in sorted(names, key=natural_key)]
-
-
-def _is_folder(path: Path) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112 (False, not an error, where stat fails)
-
-
 def _folders(folder: Path) -> list[Path]:
-    return [entry for entry in _entries(folder) if _is_folder(entry)]
+    return [entry for entry in listing(folder) if is_folder(entry)]
 
 
 def _brought_parts(root: Path) -> dict[str, Path]:
@@ -113,7 +87,7 @@ def _brought_parts(root: Path) -> dict[str, Path]:
     where it stands alone and holds class folders.
     """
     folders = _folders(root)
-    named = [(f, _PART_OF[f.name.casefold()]) for f in folders if f.name.casefold() in _PART_OF]
+    named = [(f, part_meant(f.name)) for f in folders if part_meant(f.name)]
     parts = {part for _, part in named}
     alone = len(named) == len(folders) and any(_folders(folder) for folder, _ in named)
     if not (alone or ("train" in parts and len(parts) > 1)):
@@ -130,13 +104,13 @@ def _brought_parts(root: Path) -> dict[str, Path]:
 
 
 def _class_folders(folder: Path, given: str, skipped: list[Skipped]) -> dict[str, list[Path]]:
-    entries = _entries(folder)
+    entries = listing(folder)
     if not entries:
         raise InputError(f"{folder} is empty; {_LAYOUT}")
-    loose = [e for e in entries if e.suffix.lower() in _IMAGE_SUFFIXES and not _is_folder(e)]
+    loose = [e for e in entries if e.suffix.lower() in IMAGE_SUFFIXES and not is_folder(e)]
     folders: dict[str, list[Path]] = {}
     for entry in entries:
-        if _is_folder(entry):
+        if is_folder(entry):
             folders.setdefault(class_name(entry.name), []).append(entry)
     if not folders:
         what = f"{len(loose)} images" if loose else f"{len(entries)} files"
@@ -156,23 +130,3 @@ def _check_same_classes(given: str, classes: dict[str, dict[str, list[Path]]]) -
                 f"{given}: class {name!r} is in the {has} part but not in the {lacks} part; "
                 "give every part the same class folders"
             )
-
-
-def _walk(folder: Path, root: Path, skipped: list[Skipped]) -> list[str]:
-    """All files below a class folder, depth first, each real folder once."""
-    # A link upwards, be it to the root of the disk, must not lead round in a circle.
-    seen = {os.path.realpath(parent) for parent in (root, *root.parents, folder.parent)}
-    files: list[str] = []
-    waiting = [folder]
-    while waiting:
-        current = waiting.pop()
-        real = os.path.realpath(current)
-        if real in seen:
-            skipped.append(Skipped(str(current), "a link to a folder that is read already"))
-            continue
-        seen.add(real)
-        inner = []
-        for entry in _entries(current):
-            (inner if _is_folder(entry) else files).append(entry)
-        waiting += reversed(inner)
-    return [str(file) for file in files]
