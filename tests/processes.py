@@ -15,10 +15,11 @@ def environment(**more):
     return {**kept, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **more}
 
 
-def start(*command, **more):
+def start(*command, cwd=None, **more):
     return subprocess.Popen(
         [sys.executable, *map(str, command)],
-        env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=cwd, env=environment(**more), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from tl_keras.evaluation import (
     write_report,
 )
 from tl_keras.evaluation.intervals import bootstrap_mean, f1_interval, f1_scores, macro_figures
+from tl_keras.tasks import get_task
 
 NAMES = ["ant", "bee", "cat"]
 
@@ -309,15 +310,28 @@ class _Page(HTMLParser):
         self.text.append(data)
 
 
+def _shown(metrics, other) -> dict:
+    task = get_task("classify")
+    return {
+        "headline": task.headline(metrics),
+        "compared": {
+            "This model": metrics["accuracy"],
+            other: {"value": 0.3, "low": 0.25, "high": 0.35},
+            "Chance": 0.33,
+        },
+        "sections": task.report(metrics),
+    }
+
+
 def _report(tmp_path, **changes) -> tuple[_Page, str]:
     labels, probabilities = _random_case(1, classes=3)
     nasty = "<script>alert('x')</script> & \"q\""
     arguments = {
         "title": f"Insects {nasty}",
         "model_info": {"Backbone": "mobilenet_v2_035", nasty: nasty, "Counts": {nasty: 3}},
-        "metrics": evaluate_classification(labels, probabilities, ["ant", nasty, "日本"]),
+        "measured": "9 images",
+        **_shown(evaluate_classification(labels, probabilities, ["ant", nasty, "日本"]), nasty),
         "history": HISTORY,
-        "baselines": {nasty: {"value": 0.3, "low": 0.25, "high": 0.35}},
         "skipped": [(f"{nasty}.jpg", nasty), ("stray\udcff.jpg", "no image")],
         "reproduce": {"command": f"tl-keras train '{nasty}'", "seed": 20261120},
         "examples_preview": [(np.full((200, 100, 3), 200, np.uint8), nasty)],
@@ -345,12 +359,12 @@ def test_report_is_well_formed_escaped_and_self_contained(tmp_path):
 
 def test_report_shows_the_measured_figures(tmp_path):
     metrics = evaluate_classification([0, 0, 0, 1], _one_hot([0, 0, 1, 1]), NAMES)
-    page, _ = _report(tmp_path, metrics=metrics, history=[], skipped=[], examples_preview=[])
+    page, _ = _report(tmp_path, **_shown(metrics, "b"), history=[], skipped=[], examples_preview=[])
     text = " ".join(page.text)
     assert "75.0 %" in text and "30.1 to 95.4" in text  # Wilson of 3/4
     assert "No example of cat" in text and "not measurable" in text
     assert "No epoch was trained" in text and "None: every file was read" in text
-    assert "Measured on 4 held-out images of 3 classes" in text
+    assert "Measured on 9 images" in text and "Log loss" in text
 
 
 def test_importing_evaluation_draws_in_nothing_heavy():

@@ -182,7 +182,7 @@ def test_arrays_in_place_of_examples():
     labels = np.arange(24) % 2
     images[labels == 1, ::4] = 0
     run = tl.fit(_model(), (images, labels), (images, labels), recipe=[Stage("head", 2)])
-    assert run.class_names == ("0", "1")
+    assert run.names == ("0", "1")
     with pytest.raises(InputError, match="64, 64, 3"):
         tl.fit(_model(), (images[:, :32], labels))
 

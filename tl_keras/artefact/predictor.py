@@ -5,37 +5,26 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tl_keras.errors import InputError
+from tl_keras.tasks.registry import get_task
+from tl_keras.tasks.task import Task
 
 _BATCH = 32
 
 
-class Prediction(NamedTuple):
-    """What the model says of one image.
-
-    Attributes:
-        source: The path as given, or ``"array 0"``, ``"bytes 0"`` with its position.
-        class_name: The most probable class.
-        probability: Of that class, in [0, 1].
-        probabilities: Of every class by name.
-    """
-
-    source: str
-    class_name: str
-    probability: float
-    probabilities: dict[str, float]
-
-
 class Predictor:
-    """A trained model with its class names and its way of reading images.
+    """A trained model with the names of its outputs and its way of reading images.
 
     Attributes:
-        model: The ``keras.Model``, (N, S, S, 3) RGB 0..255 to (N, classes).
+        model: The ``keras.Model``, (N, S, S, 3) RGB 0..255 to (N, outputs).
         description: The contents of ``model.json``.
+        task: What it learned.
+        names: Of the classes or tags, in the order of the outputs.
+        settings: What answers need besides, such as thresholds.
 
     Example:
         >>> tl.load("saved_models/photos").predict(["new/1.jpg"])  # doctest: +SKIP
@@ -56,16 +45,18 @@ class Predictor:
             raise InputError(
                 f"{path / 'model.keras'} cannot be opened ({first}); copy or train it again"
             ) from problem
-        self.class_names: tuple[str, ...] = tuple(self.description["class_names"])
-        if len(self.class_names) != self.model.output_shape[-1]:
+        self.task: Task = get_task(self.description["task"])
+        self.names: tuple[str, ...] = tuple(self.description[self.task.names_key])
+        self.settings: dict[str, Any] = self.description.get("settings", {})
+        if len(self.names) != self.model.output_shape[-1]:
             raise InputError(
-                f"{path / 'model.json'} names {len(self.class_names)} classes, the model has "
+                f"{path / 'model.json'} names {len(self.names)} outputs, the model has "
                 f"{self.model.output_shape[-1]}; copy both again"
             )
         self.image_size: int = self.description["image_size"]
         self.resize: str = self.description["resize"]
 
-    def predict(self, sources: Any) -> list[Prediction]:
+    def predict(self, sources: Any) -> list[Any]:
         """Predict images given as paths, encoded bytes, or arrays.
 
         Args:
@@ -74,7 +65,8 @@ class Predictor:
                 (N, H, W, 3) is N images.
 
         Returns:
-            One prediction for each, in order.
+            One answer for each, in order: :class:`tl_keras.tasks.classification.Prediction`, or
+            :class:`tl_keras.tasks.tagging.Tags` of a tagger.
 
         Raises:
             InputError: A source is no image that can be read; its name stands in the message.
@@ -83,21 +75,11 @@ class Predictor:
         if not sources:
             raise InputError("nothing to predict; give at least one image")
         names = [_name(source, i) for i, source in enumerate(sources)]
-        probabilities = self.probabilities(sources)
-        return [
-            Prediction(
-                name,
-                self.class_names[int(row.argmax())],
-                float(row.max()),
-                dict(zip(self.class_names, map(float, row), strict=True)),
-            )
-            for name, row in zip(names, probabilities, strict=True)
-        ]
+        return self.task.answers(names, self.probabilities(sources), self.names, self.settings)
 
     def probabilities(self, sources: Sequence[Any]) -> np.ndarray:
-        """Probabilities, float64 (N, classes), of sources as in :meth:`predict`."""
+        """Probabilities, float64 (N, outputs), of sources as in :meth:`predict`."""
         from tl_keras.data.decoding import load_image
-        from tl_keras.training.run import probabilities_of
 
         outputs = []
         for start in range(0, len(sources), _BATCH):
@@ -106,19 +88,17 @@ class Predictor:
                 for source in sources[start : start + _BATCH]
             ]
             outputs.append(np.asarray(self.model.predict_on_batch(np.stack(batch)), "float64"))
-        return probabilities_of(self.model, np.concatenate(outputs))
+        return self.task.probabilities(self.model, np.concatenate(outputs))
 
     def evaluate(self, examples: Any) -> dict[str, Any]:
         """Metrics on labelled examples, each figure with a 95 % interval.
 
         Raises:
-            InputError: The examples' classes are not the model's.
+            InputError: The examples have classes or tags that the model does not know.
         """
-        from tl_keras.evaluation.metrics import evaluate_classification
-        from tl_keras.training.run import labels_in_order_of
-
-        labels = labels_in_order_of(self.class_names, examples)
-        return evaluate_classification(labels, self.probabilities(examples.paths), self.class_names)
+        targets = self.task.targets(examples, self.names)
+        probabilities = self.probabilities(examples.paths)
+        return self.task.measure(targets, probabilities, self.names, self.settings)
 
 
 def load(path: str | Path) -> Predictor:
@@ -128,7 +108,7 @@ def load(path: str | Path) -> Predictor:
         InputError: There is no artefact there, or it is damaged or of a newer format.
 
     Example:
-        >>> tl.load("saved_models/photos").class_names  # doctest: +SKIP
+        >>> tl.load("saved_models/photos").names  # doctest: +SKIP
         ('ants', 'bees')
     """
     return Predictor(path)
@@ -144,7 +124,9 @@ def _read_description(path: Path) -> dict[str, Any]:
         )
     try:
         description = json.loads((path / "model.json").read_text())
-        missing = {"class_names", "image_size", "resize", "format"} - set(description)
+        missing = {"task", "image_size", "resize", "format"} - set(description)
+        if not missing:
+            missing = {get_task(description["task"]).names_key} - set(description)
     except (ValueError, TypeError) as problem:
         raise InputError(
             f"{path / 'model.json'} is damaged ({problem}); copy it again"

@@ -89,11 +89,13 @@ def describe(run: "Run") -> dict[str, Any]:
 
     base = find_backbone(run.model)
     train = run.train
-    counts = train.counts() if hasattr(train, "counts") else {}
+    targets = run.task.targets(train, run.names)
+    counts = run.task.counts(targets, len(run.names)).tolist()
     return {
         "format": FORMAT,
-        "task": "classification",
-        "class_names": list(run.class_names),
+        "task": run.task.name,
+        run.task.names_key: list(run.names),
+        "settings": run.settings,
         "backbone": base.name,
         "image_size": run.image_size,
         "resize": run.resize,
@@ -110,8 +112,8 @@ def describe(run: "Run") -> dict[str, Any]:
         "best_epoch": run.best,
         "interrupted": run.interrupted,
         "metrics": run.metrics,
-        "train_images": len(getattr(train, "labels", train[1] if isinstance(train, tuple) else ())),
-        "train_counts": counts,
+        "train_images": len(targets),
+        "train_counts": dict(zip(run.names, counts, strict=True)),
         "train_fingerprint": train.fingerprint() if hasattr(train, "fingerprint") else None,
         "skipped": [list(item) for item in getattr(train, "skipped", ())],
         "seconds": round(run.seconds, 1),
@@ -143,18 +145,28 @@ def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
         "Recipe": f"{said['recipe']['name']}: {said['recipe']['reason']}",
         "Image size": f"{said['image_size']} px, {said['resize']}",
         "Data": said.get("data"),
-        "Training images": said["train_counts"] or said["train_images"],
+        "Training images": said["train_images"],
+        "Of these": _longest_first(said["train_counts"]),
         "Measured on": said.get("evaluated_on"),
         "Parameters": f"{said['parameters']:,}",
         "Training time": f"{said['seconds']:.0f} s",
     }
+    headline = run.task.headline(run.metrics)
+    first = next(iter(headline))
+    name, guess = run.task.baseline(run.metrics)
     write_report(
         file,
         title=title,
         model_info={name: value for name, value in facts.items() if value is not None},
-        metrics=run.metrics,
+        measured=f"{run.metrics['examples']:,} held-out images, {run.task.line}",
+        headline=headline,
+        compared={
+            f"This model, {first}": headline[first],
+            **said.get("baselines", {}),
+            name: guess,
+        },
+        sections=run.task.report(run.metrics),
         history=run.history,
-        baselines=said.get("baselines"),
         skipped=said["skipped"],
         reproduce={
             "command": said.get("command"),
@@ -162,3 +174,10 @@ def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
             "Versions": said["versions"],
         },
     )
+
+
+def _longest_first(counts: dict[str, int], most: int = 30) -> str:
+    """The largest classes or tags with their counts, and how many more there are."""
+    ranked = sorted(counts.items(), key=lambda pair: -pair[1])
+    shown = ", ".join(f"{name} {count:,}" for name, count in ranked[:most])
+    return shown + (f" … ({len(ranked):,})" if len(ranked) > most else "")

@@ -5,6 +5,7 @@ from typing import Any
 
 _PUBLIC = {
     "build_classifier": "classifier",
+    "build_tagger": "classifier",
     "without_augmentation": "classifier",
     "features_model": "classifier",
     "head_model": "classifier",

@@ -1,4 +1,4 @@
-"""An image classifier on a pretrained base, and its two halves."""
+"""An image classifier or tagger on a pretrained base, and its two halves."""
 
 import operator
 from collections.abc import Sequence
@@ -59,8 +59,65 @@ def build_classifier(
         >>> model.predict(keras.ops.zeros((2, 64, 64, 3)), verbose=0).shape
         (2, 3)
     """
-    record = get_backbone(backbone)
     classes = _whole(num_classes, 2, "num_classes", "give the number of classes, 2 or more")
+    activation = None if logits else "softmax"
+    return _build(
+        "classifier", classes, activation, backbone, image_size, weights, pooling, hidden, dropout,
+        augmentation,
+    )  # fmt: skip
+
+
+def build_tagger(
+    backbone: str,
+    num_tags: int,
+    *,
+    image_size: int | None = None,
+    weights: str | None = "imagenet",
+    pooling: str = "avg",
+    hidden: Sequence[int] = (),
+    dropout: float = 0.2,
+    logits: bool = False,
+    augmentation: keras.Layer | None = None,
+) -> keras.Model:
+    """Build a multi-label model: as :func:`build_classifier`, with a sigmoid for every tag.
+
+    Args:
+        backbone: As for :func:`build_classifier`, and so are the others.
+        num_tags: Number of tags, at least 1; an image may have any number of them.
+        image_size: Side of the square image, px.
+        weights: Of the base.
+        pooling: ``"avg"``, ``"max"`` or ``"avg_max"``.
+        hidden: Widths of Dense layers before the last one.
+        dropout: Share of features dropped in training.
+        logits: Whether the last layer returns logits instead of probabilities.
+        augmentation: Put first under the name ``"augmentation"``.
+
+    Returns:
+        A functional ``keras.Model``: images (batch, size, size, 3) RGB, 0..255, to float32
+        (batch, num_tags), each 0..1.  Layers are named as those of :func:`build_classifier`.
+
+    Raises:
+        InputError: An argument cannot be used, or the weights cannot be had.
+
+    Example:
+        >>> model = build_tagger("mobilenet_v2_035", 5, image_size=64, weights=None)
+        >>> model.get_layer("predictions").activation.__name__
+        'sigmoid'
+    """
+    tags = _whole(num_tags, 1, "num_tags", "give the number of tags, 1 or more")
+    activation = None if logits else "sigmoid"
+    return _build(
+        "tagger", tags, activation, backbone, image_size, weights, pooling, hidden, dropout,
+        augmentation,
+    )  # fmt: skip
+
+
+def _build(
+    name: str, outputs: int, activation: str | None, backbone: str, image_size: int | None,
+    weights: str | None, pooling: str, hidden: Sequence[int], dropout: float,
+    augmentation: keras.Layer | None,
+) -> keras.Model:  # fmt: skip
+    record = get_backbone(backbone)
     widths = [_whole(width, 1, "hidden", "give widths of 1 or more") for width in _listed(hidden)]
     if pooling not in _POOLINGS:
         raise InputError(f"pooling={pooling!r} is unknown; give one of {', '.join(_POOLINGS)}")
@@ -88,9 +145,8 @@ def build_classifier(
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"dropout_{i}")(x)
     # float32 also under a half-precision policy: a loss of logarithms needs the digits.
-    activation = None if logits else "softmax"
-    head = keras.layers.Dense(classes, activation=activation, dtype="float32", name="predictions")
-    return keras.Model(image, head(x), name="classifier")
+    head = keras.layers.Dense(outputs, activation=activation, dtype="float32", name="predictions")
+    return keras.Model(image, head(x), name=name)
 
 
 def augments_itself(model: keras.Model) -> bool:

@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from tl_keras.cli.options import add_json, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
@@ -18,8 +19,9 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.description = (
-        "Measure a trained model on a folder of labelled images: accuracy, balanced accuracy, and "
-        "precision, recall and F1 of every class, each with a 95 % interval."
+        "Measure a trained model on labelled images: accuracy, balanced accuracy, and precision, "
+        "recall and F1 of every class, or average precision and F1 of every tag, each with a "
+        "95 % interval."
     ).replace("%", "%%")
     parser.epilog = _EXAMPLES
     parser.add_argument("model", metavar="MODEL", help="the folder that `tl-keras train` wrote")
@@ -57,37 +59,29 @@ def run(options: argparse.Namespace) -> int:
             examples = examples.part(options.split)
         metrics = predictor.evaluate(examples)
         if options.output:
-            from tl_keras.evaluation.plots import plot_confusion_matrix
-
             folder = Path(options.output)
             folder.mkdir(exist_ok=True)
-            plot_confusion_matrix(metrics, folder / "confusion_matrix.png")
+            if "confusion_matrix" in metrics:
+                from tl_keras.evaluation.plots import plot_confusion_matrix
+
+                plot_confusion_matrix(metrics, folder / "confusion_matrix.png")
             (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
     skipped = [list(item) for item in examples.skipped]
     if options.json:
         seconds = round(time.perf_counter() - began, 1)
         print_json({"metrics": metrics, "skipped": skipped, "seconds": seconds})
     else:
-        print_metrics(metrics, skipped)
+        print_metrics(predictor.task, metrics, skipped)
     return 0
 
 
-def print_metrics(metrics: dict, skipped: list) -> None:
-    """Key figures and the table of classes."""
-    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
-        print(f"{name.replace('_', ' '):<20} {percent(metrics[name])}")
-    if "top5_accuracy" in metrics:
-        print(f"{'top-5 accuracy':<20} {percent(metrics['top5_accuracy'])}")
-    width = max(len("class"), *(len(row["name"]) for row in metrics["per_class"]))
-    print(f"\n{'class':<{width}}  images  precision  recall     F1")
-    for row in metrics["per_class"]:
-        figures = (
-            "-" if row[key] is None or row[key]["value"] is None else f"{row[key]['value']:.3f}"
-            for key in ("precision", "recall", "f1")
-        )
-        print(
-            "{:<{}}  {:>6}  {:>9}  {:>6}  {:>5}".format(row["name"], width, row["count"], *figures)
-        )
+def print_metrics(task: Any, metrics: dict, skipped: list) -> None:
+    """Key figures, and the table of classes or tags."""
+    for name, entry in task.headline(metrics).items():
+        print(f"{name:<24} {percent(entry)}")
+    print("\n" + "\n".join(task.table(metrics)))
+    for note in metrics["notes"]:
+        print(note)
     if skipped:
         print(f"\n{len(skipped)} files left out:")
         for path, reason in skipped:

@@ -46,7 +46,17 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "the data), or a file of your own stages; default: auto",
     )
     parser.add_argument(
-        "--task", default="classify", choices=["classify"], help="what to learn (default: classify)"
+        "--task",
+        default="classify",
+        choices=["classify", "tag"],
+        help="what to learn: classify (one class per image) or tag (any number of tags per image, "
+        "from a table; see --tags); default: classify",
+    )
+    parser.add_argument(
+        "--tags",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of the table DATA that hold the tags (--task tag)",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="of split, order and initial weights (default: 0)"

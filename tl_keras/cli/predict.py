@@ -1,4 +1,4 @@
-"""``tl-keras predict``: the class of new images."""
+"""``tl-keras predict``: the class or the tags of new images."""
 
 import argparse
 import sys
@@ -18,13 +18,17 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.description = "Print the most probable class of each image, and its probability."
+    parser.description = (
+        "Print the most probable class of each image, or its tags, with their probabilities."
+    )
     parser.epilog = _EXAMPLES
     parser.add_argument("model", metavar="MODEL", help="the folder that `tl-keras train` wrote")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files or folders of them")
     parser.add_argument(
-        "--top", type=int, default=1, metavar="K", help="classes shown for each image (default: 1)"
-    )
+        "--top", type=int, metavar="K",
+        help="show the K most probable, whatever they are (default: 1 class, or the tags above "
+        "their threshold)",
+    )  # fmt: skip
     add_json(parser)
 
 
@@ -32,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """Predict; an image that cannot be read is named, and the others are still predicted."""
     from tl_keras.artefact.predictor import load
 
-    if options.top < 1:
+    if options.top is not None and options.top < 1:
         raise InputError(f"--top is 1 or more; got {options.top}")
     paths = _files(options.images)
     with messages(options.json):
@@ -52,9 +56,12 @@ def run(options: argparse.Namespace) -> int:
     else:
         width = max((len(item.source) for item in predictions), default=0)
         for item in predictions:
-            ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])[: options.top]
-            shown = "  ".join(f"{name} {value:.3f}" for name, value in ranked)
-            print(f"{item.source:<{width}}  {shown}")
+            names = getattr(item, "tags", None)
+            if options.top or names is None:
+                names = sorted(item.probabilities, key=item.probabilities.get, reverse=True)
+                names = names[: options.top or 1]
+            shown = "  ".join(f"{name} {item.probabilities[name]:.3f}" for name in names)
+            print(f"{item.source:<{width}}  {shown or '(no tag)'}")
     return 0 if predictions and not skipped else 2
 
 

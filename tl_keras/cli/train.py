@@ -115,6 +115,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     from tl_keras.artefact.writing import check_output
     from tl_keras.backbones.registry import get_backbone
     from tl_keras.cli.resuming import settings_of, unfinished_run
+    from tl_keras.tasks.registry import get_task
     from tl_keras.training.recipe_names import known_recipe
 
     # Everything that can be wrong with the request is found before any image is read.
@@ -133,7 +134,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     if options.data is None:
         print("No DATA given: the built-in sample set (generated pictures) is used.")
     data = choices.data(options)
-    _print_data(data)
+    _print_data(data, get_task(options.task))
     if options.workers == 1:
         print(f"Device: {device}.")
     print(f"Backbone: {base.backbone} at {base.image_size} px, weights {base.weights}: {base.why}.")
@@ -172,7 +173,7 @@ def train_and_save(
     """
     import keras
 
-    from tl_keras.builders.classifier import build_classifier
+    from tl_keras.tasks.registry import get_task
     from tl_keras.training.feature_cache import FeatureCache
     from tl_keras.training.fit import fit
     from tl_keras.training.placement import choose_placement
@@ -181,16 +182,16 @@ def train_and_save(
     strategy = options.strategy if options.workers == 1 else "multi_worker"
     placement = choose_placement(strategy, options.precision)
     keras.utils.set_random_seed(options.seed)
-    model = build_classifier(
-        base.backbone,
-        len(data.train.class_names),
-        image_size=base.image_size,
-        weights=None if base.weights == "none" else base.weights,
+    task = get_task(options.task)
+    weights = None if base.weights == "none" else base.weights
+    model = task.build(
+        base.backbone, task.names(data.train), image_size=base.image_size, weights=weights
     )
     run = fit(
         model,
         data.train,
         data.val,
+        task=task,
         recipe=options.recipe,
         batch_size=options.batch_size,
         resize=options.resize,
@@ -233,8 +234,10 @@ def _measure(
     """Print the figures of the run; those on other data are added to ``notes``."""
     if run.metrics:
         print(f"\nOn {len(data.val)} held-out images:")
-        _print_figures(run.metrics)
-        print(f"  majority class      {percent(run.metrics['majority_baseline'])}")
+        _print_figures(run.task, run.metrics)
+        name, guess = run.task.baseline(run.metrics)
+        shown = percent(guess) if isinstance(guess, dict) else f"{100 * guess:.1f} %"
+        print(f"  {name:<24} {shown}")
     try:
         # From here on a Ctrl-C must not cost the model that is already trained.
         if data.test is not None:
@@ -243,16 +246,17 @@ def _measure(
                 f"On the {len(data.test)} images of the data's own test part, never looked at "
                 "before:"
             )
-            _print_figures(notes["test_metrics"])
-        if options.data is None and not run.interrupted and base.weights != "none":
+            _print_figures(run.task, notes["test_metrics"])
+        sample_set = options.data is None and options.task == "classify"
+        if sample_set and not run.interrupted and base.weights != "none":
             notes["baselines"] = _against_random(options, base, data, run)
     except KeyboardInterrupt:
         run.interrupted = True
 
 
-def _print_figures(metrics: dict[str, Any]) -> None:
-    print(f"  accuracy            {percent(metrics['accuracy'])}")
-    print(f"  balanced accuracy   {percent(metrics['balanced_accuracy'])}")
+def _print_figures(task: Any, metrics: dict[str, Any]) -> None:
+    for name, entry in task.headline(metrics).items():
+        print(f"  {name:<24} {percent(entry)}")
 
 
 def _against_random(
@@ -260,7 +264,7 @@ def _against_random(
 ) -> dict[str, dict[str, float]]:
     """Say what pretraining is worth: the head alone on learned and on random features."""
     scratch = _random_weights_accuracy(options, base, data)
-    print(f"  head, random base   {percent(scratch)}")
+    print(f"  {'head, random base':<24} {percent(scratch)}")
     head = [row["val_accuracy"] for row in run.history if row["stage"] == "head"]
     if head:
         gain = 100 * (max(head) - scratch["value"])
@@ -296,13 +300,14 @@ def _random_weights_accuracy(
     return run.metrics["accuracy"]
 
 
-def _print_data(data: choices.Data) -> None:
+def _print_data(data: choices.Data, task: Any) -> None:
     parts = f"{len(data.train)} to train, {len(data.val)} to validate"
     if data.test is not None:
         parts += f", {len(data.test)} to test"
-    names, skipped = data.examples.class_names, data.examples.skipped
+    names, skipped = task.names(data.train), data.examples.skipped
     shown = ", ".join(names[:8]) + (f", ... ({len(names)})" if len(names) > 8 else "")
-    print(f"{len(data.train.class_names)} classes: {shown}. Images: {parts}.")
+    what = "tags" if task.target == "tags" else "classes"
+    print(f"{len(names)} {what}: {shown}. Images: {parts}.")
     if skipped:
         print(f"{len(skipped)} files were left out:")
         for path, reason in skipped[:10]:

@@ -131,7 +131,9 @@ def _boundaries(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
 
 
 def draw_learning_curves(history: Sequence[Mapping[str, Any]], theme: Theme = LIGHT) -> bytes:
-    """Draws loss, accuracy and learning rate over all epochs, the stages marked.
+    """Draws loss, score and learning rate over all epochs, the stages marked.
+
+    The score is accuracy, or average precision where the history has that in its place.
 
     Args:
         history: One mapping an epoch, as for
@@ -158,16 +160,18 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], theme: Theme = LI
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(2, 2, height_ratios=(4, 1))
     loss = figure.add_subplot(grid[0, 0])
-    accuracy = figure.add_subplot(grid[0, 1], sharex=loss)
+    score = figure.add_subplot(grid[0, 1], sharex=loss)
     rate = figure.add_subplot(grid[1, :], sharex=loss)
     epochs = np.arange(1, len(history) + 1)
     mark = "o" if len(history) <= 30 else None
     starts = _boundaries(history)
-    for axes, key, title in ((loss, "loss", "Loss"), (accuracy, "accuracy", "Accuracy")):
+    watched = "average_precision" if "average_precision" in history[0] else "accuracy"
+    for axes, key in ((loss, "loss"), (score, watched)):
         line = {"marker": mark, "markersize": 3, "linewidth": 1.6}
         axes.plot(epochs, _series(history, key), color=theme.train, label="training", **line)
         held_out = _series(history, f"val_{key}")
         axes.plot(epochs, held_out, color=theme.val, label="validation", **line)
+        title = key.replace("_", " ").capitalize()
         axes.set_title(title, fontsize=10, loc="left", pad=18, color=theme.ink)
         axes.legend(fontsize=8, frameon=False, labelcolor=theme.muted)
         for k, name in starts:
@@ -180,7 +184,7 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], theme: Theme = LI
         rate.set_yscale("log")
     rate.set_xlabel("epoch", color=theme.muted, fontsize=9)
     rate.set_ylabel("learning rate", color=theme.muted, fontsize=8)
-    for axes in (loss, accuracy, rate):
+    for axes in (loss, score, rate):
         style_axes(axes, theme)
         axes.grid(axis="y", color=theme.grid, linewidth=0.7)
         axes.tick_params(which="minor", left=False, labelleft=False)

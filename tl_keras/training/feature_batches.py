@@ -55,7 +55,7 @@ class FeatureSet:
     Attributes:
         views: Arrays (N, D) float32, one per augmented view; one only where nothing is augmented.
             Maybe mapped from a file, and not to be written to.
-        labels: int32 (N,).
+        labels: int32 (N,), or tags, float32 (N, T).
         runtime: What computed them.
         computed: How many of the views were computed now; the others came from the cache.
     """

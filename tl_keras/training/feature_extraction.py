@@ -26,7 +26,7 @@ from tl_keras.training.feature_key import (
     still_the_same,
 )
 from tl_keras.training.features import run_batches
-from tl_keras.training.inputs import batches_of
+from tl_keras.training.inputs import TYPES, batches_of
 
 # Images that a faster runtime has to agree with Keras on, and that features of a disk must match.
 _SAMPLE = 16
@@ -60,6 +60,7 @@ class FeatureExtraction:
         batch_size: Images computed at a time.
         resize: ``"crop"``, ``"pad"`` or ``"stretch"``.
         seed: Of the augmentation.
+        target: What examples are labelled with, ``"labels"`` or ``"tags"``.
         cache: Where features are kept; by default in memory, until this object goes.
         runtime: ``"auto"``, ``"keras"``, ``"openvino"`` or ``"litert"``.
         precision: ``"float32"``, or by choice ``"bfloat16"`` (OpenVINO), about twice as fast, and
@@ -84,6 +85,7 @@ class FeatureExtraction:
         batch_size: int = 32,
         resize: str = "crop",
         seed: int = 0,
+        target: str = "labels",
         cache: FeatureCache | None = None,
         runtime: str = "auto",
         precision: str = "float32",
@@ -92,7 +94,7 @@ class FeatureExtraction:
         check_runtime(runtime, precision)
         self._features = features_model(model)
         self._pixels = {"image_size": image_size, "resize": resize, "seed": seed}
-        self._batch_size = batch_size
+        self._batch_size, self._target = batch_size, target
         self._cache = FeatureCache() if cache is None else cache
         self._runtime, self._precision, self._verbose = runtime, precision, verbose
         self._extractor: Extractor | None = None
@@ -119,7 +121,8 @@ class FeatureExtraction:
             self._batches(data, augment)  # refuses what is no pair of arrays that fit the model
         if augment == "none":
             views = 1
-        labels = np.array(data.labels if hasattr(data, "labels") else data[1], "int32")
+        labels = getattr(data, self._target) if hasattr(data, "dataset") else data[1]
+        labels = np.array(labels, TYPES[self._target])
         weights = model_digest(self._features)
         if weights != self._weights:
             self._extractor, self._weights = None, weights
@@ -199,7 +202,9 @@ class FeatureExtraction:
         return np.asarray(images)
 
     def _batches(self, data: Any, augment: str, epoch: int = 0) -> Any:
-        batches = batches_of(data, augment=augment, batch_size=self._batch_size, **self._pixels)
+        batches = batches_of(
+            data, augment=augment, batch_size=self._batch_size, target=self._target, **self._pixels
+        )
         if hasattr(batches, "epoch_order"):
             set_epoch(batches, epoch)
         return batches

@@ -25,7 +25,7 @@ def extract_features(
         verbose: Whether a progress bar is shown on standard error.
 
     Returns:
-        Pooled features, float32 (N, D), and labels, int32 (N,).
+        Pooled features, float32 (N, D), and targets, as the batches carry them.
 
     Example:
         >>> x, y = extract_features(model, train.dataset(32, 128), "train")  # doctest: +SKIP
@@ -48,7 +48,7 @@ def predict_batches(
         verbose: Whether a progress bar is shown on standard error.
 
     Returns:
-        Outputs (N, …) and labels, int32 (N,).
+        Outputs (N, …) and targets.
 
     Raises:
         InputError: A file cannot be read any more.
@@ -72,7 +72,7 @@ def run_batches(
         verbose: Whether a progress bar is shown on standard error.
 
     Yields:
-        For each batch rows (B, …) and labels, int32 (B,).
+        For each batch rows (B, …) and its targets.
 
     Raises:
         InputError: A file cannot be read any more.
@@ -85,4 +85,4 @@ def run_batches(
     for _ in bar:
         with reading_errors():
             images, targets = next(iterator)
-        yield run(images), np.asarray(targets, "int32")
+        yield run(images), np.asarray(targets)

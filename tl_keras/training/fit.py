@@ -10,6 +10,8 @@ from typing import Any
 import keras
 
 from tl_keras.data.splitting import check_seed
+from tl_keras.tasks.registry import get_task, task_of
+from tl_keras.tasks.task import Task
 from tl_keras.training.checks import check_inputs, check_recipe
 from tl_keras.training.feature_cache import FeatureCache
 from tl_keras.training.feature_extraction import FeatureExtraction
@@ -28,6 +30,7 @@ def fit(
     train: Any,
     val: Any = None,
     *,
+    task: str | Task | None = None,
     recipe: str | Path | Recipe | Sequence[Stage] = "auto",
     batch_size: int = 32,
     resize: str = "crop",
@@ -41,7 +44,7 @@ def fit(
     verbose: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
-    """Train a classifier by a recipe and evaluate it.
+    """Train a model of our builders by a recipe and evaluate it.
 
     Stages that leave the backbone frozen run it once per image (and augmented view) and train the
     head on the cached features.  The other stages run inside one ``model.fit``: the optimizer
@@ -51,9 +54,11 @@ def fit(
     ends the training and keeps the best weights so far (``run.interrupted``).
 
     Args:
-        model: From ``build_classifier``.  Trained in place.
-        train: ``Examples``, or arrays: images (N, S, S, 3) RGB 0..255 and integer labels (N,).
+        model: From ``build_classifier`` or ``build_tagger``.  Trained in place.
+        train: ``Examples``, or arrays: images (N, S, S, 3) RGB 0..255 and integer labels (N,), or
+            tags (N, T) of 1, 0 and -1 for not known.
         val: The same, for early stopping and the run's metrics; None for neither.
+        task: ``"classify"``, ``"tag"`` or a record; by default that of the model's builder.
         recipe: ``"auto"``, ``"feature_extraction"``, ``"fine_tune"``, ``"progressive"``,
             ``"bit_hyperrule"``, the path of a TOML file, a ``Recipe``, or a list of ``Stage``.
         batch_size: Images in a step, on each device.
@@ -91,14 +96,16 @@ def fit(
     """
     began = time.perf_counter()
     check_seed(seed)
-    image_size, counts = check_inputs(model, train, val)
+    if not isinstance(task, Task):
+        task = task_of(model) if task is None else get_task(task)
+    image_size, counts = check_inputs(model, train, val, task)
     placement = choose_placement(strategy, precision)
     known = known_recipe(recipe)
     if known is not None:
         check_recipe(model, known, arrays=not hasattr(train, "dataset"))
     pixels = {"image_size": image_size, "resize": resize, "seed": seed}
     extraction = FeatureExtraction(
-        model, **pixels, batch_size=batch_size, cache=features, verbose=verbose
+        model, **pixels, batch_size=batch_size, target=task.target, cache=features, verbose=verbose
     )
     folder = None if resume is None else Path(resume)
     if known is None:
@@ -116,7 +123,7 @@ def fit(
         print(f"Recipe: {recipe.name} ({stages}): {recipe.reason}.", file=sys.stderr)
         if placement.kind != "cpu":
             print(f"Trains on {placement}.", file=sys.stderr)
-    journal = Journal(model, verbose)
+    journal = Journal(model, verbose, task.watch)
     checkpoint = None
     if folder is not None:
         settings = {**pixels, "batch_size": batch_size, "devices": placement.replicas}
@@ -124,7 +131,7 @@ def fit(
         checkpoint = RunCheckpoint(folder, identity, journal, placement.chief)
         began = min(began, journal.began)
     setup = Setup(
-        model=model, train=train, val=val, recipe=recipe, counts=counts, pixels=pixels,
+        model=model, task=task, train=train, val=val, recipe=recipe, counts=counts, pixels=pixels,
         batch_size=batch_size, placement=placement, extraction=extraction, journal=journal,
         callbacks=callbacks, checkpoint=checkpoint, cache=cache, verbose=verbose,
     )  # fmt: skip
@@ -148,6 +155,7 @@ def fit(
             print(f"\ninterrupted: the best weights so far ({kept}) are kept", file=sys.stderr)
     run = Run(
         model=model,
+        task=task,
         recipe=recipe,
         history=journal.rows,
         best=journal.best,
@@ -161,11 +169,8 @@ def fit(
     )
     if val is not None:
         try:
-            if all(on_features(model, stage) for stage in recipe.stages):
-                # The backbone is what it was: the features that validated the head still hold.
-                run.metrics = run.evaluate_features(extraction.run(val, what="validation images"))
-            else:
-                run.metrics = run.evaluate(val)
+            frozen = all(on_features(model, stage) for stage in recipe.stages)
+            run.validate(val, extraction.run(val, what="validation images") if frozen else None)
         except KeyboardInterrupt:
             run.interrupted = True
     return replace(run, seconds=time.perf_counter() - began)

@@ -9,6 +9,9 @@ import numpy as np
 from tl_keras.data.ordering import EpochOrder
 from tl_keras.errors import InputError
 
+#: What batches carry, by the column that they take it from.
+TYPES = {"labels": "int32", "tags": "float32"}
+
 
 class ArrayBatches(keras.utils.PyDataset):
     """Batches of arrays in an order that depends on (seed, epoch) alone.
@@ -17,7 +20,7 @@ class ArrayBatches(keras.utils.PyDataset):
 
     Args:
         inputs: Array (N, …).
-        targets: Integer labels (N,).
+        targets: Array (N, …).
         batch_size: Rows in a batch; the last may be smaller.
         shuffle: Whether each epoch has an order of its own.
         seed: Of the order.
@@ -61,11 +64,12 @@ def batches_of(
     seed: int = 0,
     augment: str = "none",
     cache: str | os.PathLike | None = None,
+    target: str = "labels",
 ) -> Any:
-    """Batches of uint8 or float images 0..255, (B, S, S, 3), and int32 labels (B,).
+    """Batches of uint8 or float images 0..255, (B, S, S, 3), and targets.
 
     Args:
-        data: ``tl_keras.data.Examples``, or arrays ``(images, labels)`` of the model's size.
+        data: ``tl_keras.data.Examples``, or arrays ``(images, targets)`` of the model's size.
         batch_size: Images in a batch.
         image_size: Side of the square images, px.
         resize: ``"crop"``, ``"pad"`` or ``"stretch"``; arrays are not resized.
@@ -73,6 +77,7 @@ def batches_of(
         seed: Of order and augmentation.
         augment: Augmentation preset; arrays take ``"none"`` only.
         cache: Where decoded images are kept: ``"memory"``, a folder, or None; arrays need none.
+        target: ``"labels"``, int32 (B,), or ``"tags"``, float32 (B, T).
 
     Raises:
         InputError: The arrays do not fit each other or the model.
@@ -86,16 +91,19 @@ def batches_of(
             seed=seed,
             augment=augment,
             cache=cache,
+            target=target,
         )
     if not (isinstance(data, tuple | list) and len(data) == 2):
         raise InputError(
             f"expected examples (tl_keras.data.from_folder) or a pair (images, labels); "
             f"got {type(data).__name__}"
         )
-    images, labels = np.asarray(data[0]), np.asarray(data[1])
-    if images.shape[1:] != (image_size, image_size, 3) or labels.shape != images.shape[:1]:
+    images, targets = np.asarray(data[0]), np.asarray(data[1])
+    rows = images.shape[:1] if target == "labels" else (*images.shape[:1], *targets.shape[1:2])
+    if images.shape[1:] != (image_size, image_size, 3) or targets.shape != rows:
+        wanted = "integer labels (N,)" if target == "labels" else "tags (N, T)"
         raise InputError(
-            f"arrays must be images (N, {image_size}, {image_size}, 3) and integer labels (N,); "
-            f"got {images.shape} and {labels.shape}"
+            f"arrays must be images (N, {image_size}, {image_size}, 3) and {wanted}; "
+            f"got {images.shape} and {targets.shape}"
         )
-    return ArrayBatches(images, labels.astype("int32"), batch_size, shuffle, seed)
+    return ArrayBatches(images, targets.astype(TYPES[target]), batch_size, shuffle, seed)

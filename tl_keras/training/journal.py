@@ -9,15 +9,16 @@ import keras
 import numpy as np
 
 
-def score(logs: Mapping[str, float]) -> tuple[float, float]:
-    """What epochs are compared by, higher is better: accuracy, then minus the loss.
+def score(logs: Mapping[str, float], watch: str) -> tuple[float, float]:
+    """What epochs are compared by, higher is better: the watched metric, then minus the loss.
 
     Example:
-        >>> score({"loss": 0.1, "accuracy": 1.0, "val_loss": 0.5, "val_accuracy": 0.9})
+        >>> logs = {"loss": 0.1, "accuracy": 1.0, "val_loss": 0.5, "val_accuracy": 0.9}
+        >>> score(logs, "accuracy")
         (0.9, -0.5)
     """
     part = "val_" if "val_loss" in logs else ""
-    return float(logs[f"{part}accuracy"]), -float(logs[f"{part}loss"])
+    return float(logs[f"{part}{watch}"]), -float(logs[f"{part}loss"])
 
 
 class Journal:
@@ -26,20 +27,23 @@ class Journal:
     A row's ``seconds`` are the epoch's own, ``elapsed`` those since the run began: the extraction
     of features and the tracing of steps stand in the latter.
 
-    The best epoch is the one with the highest validation accuracy, among equals the one with the
-    lowest validation loss.  Loss alone prefers a head to a fine-tuned network that errs less but
-    is surer of it.  Without validation data the training figures take their place.
+    The best epoch is the one with the highest watched metric (accuracy, average precision) on the
+    validation data, among equals the one with the lowest validation loss.  Loss alone prefers a
+    head to a fine-tuned network that errs less but is surer of it.  Without validation data the
+    training figures take their place.
 
     Args:
         model: The model that is trained; its weights at this moment are the first "best".
         verbose: Whether epochs print a line on standard error, at most one a second.
+        watch: The metric that epochs are compared by.
 
     Example:
         >>> journal = Journal(model)  # doctest: +SKIP
         >>> journal.add("head", logs, 1e-3, model.variables)  # doctest: +SKIP
     """
 
-    def __init__(self, model: keras.Model, verbose: bool = True):
+    def __init__(self, model: keras.Model, verbose: bool = True, watch: str = "accuracy"):
+        self.watch = watch
         self.rows: list[dict[str, Any]] = []
         self.best: dict[str, Any] | None = None
         self._verbose = verbose
@@ -53,6 +57,10 @@ class Journal:
         """Take the variables of a copy that trains elsewhere for those of the model."""
         pairs = zip(working.variables, model.variables, strict=True)
         self._stands_for = {id(copy): id(variable) for copy, variable in pairs}
+
+    def score(self, logs: Mapping[str, float]) -> tuple[float, float]:
+        """What epochs of this run are compared by."""
+        return score(logs, self.watch)
 
     def start_epoch(self) -> None:
         """Start the clock of an epoch."""
@@ -79,8 +87,8 @@ class Journal:
             "elapsed": round(time.perf_counter() - self.began, 3),
         }
         self.rows.append(row)
-        sound = np.isfinite(row["loss"]) and np.isfinite(score(row)).all()
-        better = sound and (self.best is None or score(row) > score(self.best))
+        sound = np.isfinite(row["loss"]) and np.isfinite(self.score(row)).all()
+        better = sound and (self.best is None or self.score(row) > self.score(self.best))
         if better:
             # Copied first: an interrupt in between leaves the best before, whole.
             now = {self._stands_for.get(id(v), id(v)): _value(v) for v in changed}
@@ -116,11 +124,10 @@ class Journal:
         }
         self.began = time.perf_counter() - state["elapsed"]
 
-    @staticmethod
-    def _print(row: Mapping[str, Any], better: bool) -> None:
+    def _print(self, row: Mapping[str, Any], better: bool) -> None:
         figures = "  ".join(
             f"{name} {row[name]:.4f}"
-            for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+            for name in ("loss", self.watch, "val_loss", f"val_{self.watch}")
             if name in row
         )
         mark = "  best so far" if better else ""

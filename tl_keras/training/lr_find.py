@@ -13,12 +13,13 @@ from tl_keras.callbacks.staged_unfreezing import apply_unfreeze
 from tl_keras.data.pipeline import reading_errors
 from tl_keras.data.splitting import check_seed
 from tl_keras.errors import InputError
+from tl_keras.tasks.registry import task_of
+from tl_keras.tasks.task import Task
 from tl_keras.training.checks import check_inputs
 from tl_keras.training.features import extract_features
 from tl_keras.training.inputs import ArrayBatches, batches_of
 from tl_keras.training.lr_result import LRFind, smooth
 from tl_keras.training.model_copy import copy_model, seed_copy
-from tl_keras.training.objective import loss_for
 from tl_keras.training.optimizing import optimizer_for, rates_for
 from tl_keras.training.recipe_names import known_recipe
 from tl_keras.training.recipes import Recipe, Stage
@@ -117,13 +118,17 @@ def _head(
     model: keras.Model, train: Any, recipe: Recipe, shape: dict, most: int, verbose: bool
 ) -> tuple[keras.Model, Any]:
     """A copy of the head, and batches of the frozen backbone's features."""
-    size, counts = check_inputs(model, train, None)
+    task = task_of(model)
+    size, counts = check_inputs(model, train, None, task)
     some = _some(train, min(most, _ENOUGH_IMAGES), shape["seed"])
     features = extract_features(
-        model, batches_of(some, image_size=size, **shape), "training images", verbose
+        model,
+        batches_of(some, image_size=size, target=task.target, **shape),
+        "training images",
+        verbose,
     )
     copy = copy_model(head_model(model))
-    copy.compile(optimizer_for(recipe, copy), _loss(copy, recipe, counts, train))
+    copy.compile(optimizer_for(recipe, copy), _loss(copy, recipe, counts, train, task))
     return copy, ArrayBatches(*features, shape["batch_size"], shuffle=True, seed=shape["seed"])
 
 
@@ -131,16 +136,20 @@ def _unfrozen(
     model: keras.Model, train: Any, recipe: Recipe, unfreeze: Any, shape: dict
 ) -> tuple[keras.Model, Any]:
     """A copy of the whole model, some of its backbone trainable, and batches of images."""
-    size, counts = check_inputs(model, train, None)
+    task = task_of(model)
+    size, counts = check_inputs(model, train, None, task)
     copy = copy_model(model)
     apply_unfreeze(copy, unfreeze)
     rates = rates_for(recipe, copy)
-    copy.compile(optimizer_for(recipe, copy, rates), _loss(copy, recipe, counts, train))
-    return copy, batches_of(train, image_size=size, shuffle=True, **shape)
+    copy.compile(optimizer_for(recipe, copy, rates), _loss(copy, recipe, counts, train, task))
+    return copy, batches_of(train, image_size=size, shuffle=True, target=task.target, **shape)
 
 
-def _loss(copy: keras.Model, recipe: Recipe, counts: np.ndarray, train: Any) -> keras.losses.Loss:
-    return loss_for(copy, recipe, counts, getattr(train, "class_names", ()))
+def _loss(
+    copy: keras.Model, recipe: Recipe, counts: np.ndarray, train: Any, task: Task
+) -> keras.losses.Loss:
+    names = task.names(train) if hasattr(train, "dataset") else ()
+    return task.loss(copy, recipe, counts, names)
 
 
 def _own(model: keras.Model, train: Any, unfreeze: Any, shape: dict) -> tuple[keras.Model, Any]:

@@ -15,10 +15,10 @@ from tl_keras.callbacks.exact_resume import FitKeeper
 from tl_keras.callbacks.input_profile import InputProfile
 from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable_variable
 from tl_keras.data.pipeline import reading_errors, set_epoch
+from tl_keras.tasks.task import Task
 from tl_keras.training.feature_batches import EVALUATED_ROWS
 from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.journal import Journal
-from tl_keras.training.objective import loss_for
 from tl_keras.training.optimizing import optimizer_for, rates_for
 from tl_keras.training.out_of_memory import accumulate_gradients, fit_within_memory
 from tl_keras.training.placement import Placement
@@ -37,11 +37,12 @@ class Setup:
     """What all phases of one run share.
 
     Attributes:
-        model: From ``build_classifier``; its weights are the result.
+        model: From ``build_classifier`` or its kin; its weights are the result.
+        task: What it learns.
         train: Examples or arrays.
         val: The same, or None.
         recipe: Names objective and optimizer; its stages are given phase by phase.
-        counts: Training images of each class.
+        counts: Training images of each class or tag.
         pixels: ``image_size``, ``resize`` and ``seed`` of the batches.
         batch_size: Images of a step on one device.
         placement: Where the backbone trains.
@@ -54,6 +55,7 @@ class Setup:
     """
 
     model: keras.Model
+    task: Task
     train: Any
     val: Any
     recipe: Recipe
@@ -70,7 +72,8 @@ class Setup:
 
     def objective(self, model: keras.Model) -> keras.losses.Loss:
         """The recipe's loss for these data."""
-        return loss_for(model, self.recipe, self.counts, getattr(self.train, "class_names", ()))
+        names = self.task.names(self.train) if hasattr(self.train, "dataset") else ()
+        return self.task.loss(model, self.recipe, self.counts, names)
 
 
 def phases(model: keras.Model, stages: Sequence[Stage]) -> list[list[Stage]]:
@@ -103,7 +106,7 @@ def fit_head(setup: Setup, stage: Stage) -> None:
         held_out = setup.extraction.run(setup.val, what="validation images")
     head = head_model(setup.model)
     optimizer = optimizer_for(setup.recipe, head)
-    head.compile(optimizer, setup.objective(setup.model), metrics=["accuracy"])
+    head.compile(optimizer, setup.objective(setup.model), metrics=setup.task.metrics(setup.model))
     batches = features.batches(_HEAD_BATCH, shuffle=True, seed=setup.pixels["seed"])
     clock = StageClock([stage], len(batches), setup.journal)
     head.fit(
@@ -123,7 +126,7 @@ def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
         replace(stage, learning_rate=placement.learning_rate(stage.learning_rate))
         for stage in stages
     ]
-    shape = {**setup.pixels, "batch_size": setup.batch_size}
+    shape = {**setup.pixels, "batch_size": setup.batch_size, "target": setup.task.target}
     held_out = None if setup.val is None else replica_batches(setup.val, placement, **shape)
     parts = setup.checkpoint.parts if setup.checkpoint else 1
 
@@ -156,7 +159,7 @@ def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
         working.compile(
             optimizer_for(setup.recipe, working, rates_for(setup.recipe, working)),
             setup.objective(setup.model),
-            **{"weighted_metrics" if weighted else "metrics": ["accuracy"]},
+            **{"weighted_metrics" if weighted else "metrics": setup.task.metrics(working)},
         )
         working.optimizer.build(every_trainable_variable(working))
         if parts > 1:

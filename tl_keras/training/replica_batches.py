@@ -18,7 +18,7 @@ import numpy as np
 from tl_keras.data.loading import BatchLoader
 from tl_keras.data.ordering import EpochOrder
 from tl_keras.errors import InputError
-from tl_keras.training.inputs import ArrayBatches, batches_of
+from tl_keras.training.inputs import TYPES, ArrayBatches, batches_of
 from tl_keras.training.placement import Placement
 
 
@@ -96,7 +96,7 @@ class SharedOrder(EpochOrder):
 def replica_batches(
     data: Any, placement: Placement, *, batch_size: int, image_size: int, resize: str = "crop",
     shuffle: bool = False, seed: int = 0, augment: str = "none", training: bool = False,
-    accumulate: int = 1, cache: str | os.PathLike | None = None,
+    accumulate: int = 1, cache: str | os.PathLike | None = None, target: str = "labels",
 ) -> Any:  # fmt: skip
     """Batches for ``fit`` and ``evaluate`` of a placed model.
 
@@ -111,6 +111,7 @@ def replica_batches(
         augment: Augmentation preset of examples.
         training: Whether gradients will be taken, so that uneven shares need weights.
         cache: Where decoded images are kept: ``"memory"``, a folder, or None.
+        target: What examples are labelled with, ``"labels"`` or ``"tags"``.
         accumulate: In so many parts, one after the other; see ``accumulate_gradients``.
 
     Returns:
@@ -127,7 +128,10 @@ def replica_batches(
     """
     order = {"shuffle": shuffle, "seed": seed}
     rows = placement.global_batch(batch_size)
-    pixels = {"image_size": image_size, "resize": resize, "augment": augment, "cache": cache}
+    pixels = {
+        "image_size": image_size, "resize": resize, "augment": augment, "cache": cache,
+        "target": target,
+    }  # fmt: skip
     if placement.strategy is None and accumulate == 1:
         return batches_of(data, batch_size=batch_size, **order, **pixels)
     plain = batches_of(data, batch_size=rows, **order, **pixels)
@@ -158,9 +162,12 @@ def steps_in(batches: Any) -> int:
 def _reader(data: Any, plain: Any, pixels: dict, seed: int) -> Any:
     """Makes (images, labels) of (indices, epoch)."""
     if not isinstance(plain, ArrayBatches):
-        return BatchLoader(data, pixels["image_size"], pixels["resize"], seed, pixels["augment"])
-    images, labels = np.asarray(data[0]), np.asarray(data[1]).astype("int32")
-    return lambda indices, epoch: (images[indices], labels[indices])
+        return BatchLoader(
+            data, pixels["image_size"], pixels["resize"], seed, pixels["augment"],
+            target=pixels["target"],
+        )  # fmt: skip
+    images, targets = np.asarray(data[0]), np.asarray(data[1]).astype(TYPES[pixels["target"]])
+    return lambda indices, epoch: (images[indices], targets[indices])
 
 
 def _distributed(read: Any, order: SharedOrder, strategy: Any, training: bool) -> Any:

@@ -40,7 +40,8 @@ def recipe_for(
     told = {}
     if pretrained and not augments_itself(model):
         found = features()
-        told = {"features": found.views[0], "labels": found.labels}
+        if found.labels.ndim == 1:  # the probe names one class per image
+            told = {"features": found.views[0], "labels": found.labels}
         if placement.workers == 1:
             # Machines would time differently, and choose differently.
             told["seconds_per_image"] = forward_seconds(model) / placement.replicas

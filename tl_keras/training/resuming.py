@@ -97,7 +97,7 @@ def _fingerprint(data: Any) -> str:
     total = hashlib.sha256()
     if hasattr(data, "digests"):
         total.update("\0".join([*data.class_names, *data.digests]).encode(errors="surrogateescape"))
-        parts = [data.labels]
+        parts = [data.labels, *([] if data.tags is None else [data.tags])]
     else:
         parts = data
     for part in parts:

@@ -1,16 +1,13 @@
 """What ``fit`` returns: the trained model with everything an artefact needs to say about it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from tl_keras.builders.classifier import head_model
-from tl_keras.errors import InputError
-from tl_keras.evaluation.metrics import evaluate_classification
+from tl_keras.tasks.task import Task
 from tl_keras.training.feature_batches import EVALUATED_ROWS, FeatureSet
 from tl_keras.training.features import predict_batches
 from tl_keras.training.inputs import batches_of
@@ -23,6 +20,7 @@ class Run:
 
     Attributes:
         model: With the weights of the best epoch.
+        task: What it learned.
         recipe: What was run.
         history: One row an epoch: epoch, stage, loss, accuracy, val_loss, val_accuracy,
             learning_rate, seconds.
@@ -33,9 +31,11 @@ class Run:
         train: The training data as given.
         seconds: Wall time of ``fit``.
         interrupted: Whether Ctrl-C ended it early.
+        settings: What answers need beside the model, found on the validation data: thresholds.
     """
 
     model: keras.Model
+    task: Task
     recipe: Recipe
     history: list[dict[str, Any]]
     best: dict[str, Any] | None
@@ -47,12 +47,14 @@ class Run:
     interrupted: bool = False
     seconds: float = 0.0
     metrics: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in the order of the model's outputs."""
-        names = getattr(self.train, "class_names", None)
-        return tuple(names or (str(i) for i in range(self.model.output_shape[-1])))
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes or tags, in the order of the model's outputs."""
+        if hasattr(self.train, "dataset"):
+            return self.task.names(self.train)
+        return tuple(str(i) for i in range(self.model.output_shape[-1]))
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Metrics on other data (``Examples`` or arrays), each figure with a 95 % interval.
@@ -62,25 +64,36 @@ class Run:
             {'value': 0.93, 'low': 0.88, 'high': 0.96}
         """
         batches = batches_of(
-            data, batch_size=self.batch_size, image_size=self.image_size, resize=self.resize
-        )
-        if hasattr(data, "class_names"):
-            labels = labels_in_order_of(self.class_names, data)
-        else:
-            labels = np.asarray(data[1]).reshape(-1)
+            data, batch_size=self.batch_size, image_size=self.image_size, resize=self.resize,
+            target=self.task.target,
+        )  # fmt: skip
+        targets = self.task.targets(data, self.names)
         outputs, _ = predict_batches(self.model, batches, "evaluating")
-        return self._measured(outputs, labels)
+        probabilities = self.task.probabilities(self.model, outputs)
+        return self.task.measure(targets, probabilities, self.names, self.settings)
 
-    def evaluate_features(self, features: FeatureSet) -> dict[str, Any]:
-        """The same of a data set whose features are known: only the head is computed."""
-        outputs, labels = predict_batches(
-            head_model(self.model), features.batches(EVALUATED_ROWS), "evaluating"
-        )
-        return self._measured(outputs, labels)
+    def validate(self, val: Any, features: FeatureSet | None = None) -> None:
+        """Fill :attr:`metrics` and :attr:`settings` from the validation data.
 
-    def _measured(self, outputs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-        probabilities = probabilities_of(self.model, outputs.astype("float64"))
-        return evaluate_classification(labels, probabilities, self.class_names)
+        Args:
+            val: ``Examples`` or arrays.
+            features: Theirs, where the backbone is what it was when they were computed: then only
+                the head is computed.
+        """
+        if features is None:
+            batches = batches_of(
+                val, batch_size=self.batch_size, image_size=self.image_size, resize=self.resize,
+                target=self.task.target,
+            )  # fmt: skip
+            outputs, _ = predict_batches(self.model, batches, "evaluating")
+        else:
+            outputs, _ = predict_batches(
+                head_model(self.model), features.batches(EVALUATED_ROWS), "evaluating"
+            )
+        targets = self.task.targets(val, self.names)
+        probabilities = self.task.probabilities(self.model, outputs)
+        self.metrics = self.task.measure(targets, probabilities, self.names, None)
+        self.settings = self.task.tune(targets, probabilities)
 
     def save(self, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
         """Write the artefact: model, description, history and report, all or nothing.
@@ -101,28 +114,3 @@ class Run:
         from tl_keras.artefact.writing import write_artefact
 
         return write_artefact(self, Path(path), notes=notes or {})
-
-
-def labels_in_order_of(class_names: Sequence[str], examples: Any) -> np.ndarray:
-    """The labels of examples as positions in ``class_names``, whatever their own order.
-
-    Raises:
-        InputError: The examples have a class that is not among them.
-    """
-    unknown = [name for name in examples.class_names if name not in class_names]
-    if unknown:
-        raise InputError(
-            f"{examples.root} has classes that the model does not know: {', '.join(unknown)}; "
-            f"it knows {', '.join(class_names)}"
-        )
-    position = np.array([class_names.index(name) for name in examples.class_names])
-    return position[examples.labels]
-
-
-def probabilities_of(model: keras.Model, outputs: np.ndarray) -> np.ndarray:
-    """Softmax of a logits head's outputs; the outputs themselves of a softmax head."""
-    activation = getattr(model.get_layer("predictions").activation, "__name__", "")
-    if activation == "softmax":
-        return outputs
-    shifted = np.exp(outputs - outputs.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)

@@ -8,7 +8,7 @@ import keras
 from tl_keras.callbacks.staged_unfreezing import StagedUnfreezing
 from tl_keras.optimizers.averaging import averaged_weights
 from tl_keras.optimizers.setting_rates import set_learning_rate
-from tl_keras.training.journal import Journal, score
+from tl_keras.training.journal import Journal
 from tl_keras.training.recipes import Stage
 from tl_keras.training.schedule import stage_rate
 
@@ -58,11 +58,9 @@ class StageClock(keras.callbacks.Callback):
         with averaged_weights(self.model):
             self.journal.add(stage.name, logs, rate, self.model.variables)
         # Patience counts within the stage: a stage that starts below the best may still get there.
-        accuracy, negative_loss = score(logs)
-        improved = accuracy > self._highest[0] or negative_loss > self._highest[1]
-        self._highest = (
-            max(accuracy, self._highest[0]), max(negative_loss, self._highest[1])
-        )  # fmt: skip
+        watched, negative_loss = self.journal.score(logs)
+        improved = watched > self._highest[0] or negative_loss > self._highest[1]
+        self._highest = max(watched, self._highest[0]), max(negative_loss, self._highest[1])
         self._waited = 0 if improved else self._waited + 1
         self._epoch_of_stage += 1
         # Before the stage's patience ends it, a lower rate has its chance.

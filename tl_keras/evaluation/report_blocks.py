@@ -1,0 +1,176 @@
+"""Pieces of HTML that reports are put together from: cards, bars, tables, pictures."""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from tl_keras.evaluation.plots import DARK, LIGHT
+
+_PREVIEW_SIDE = 160  # px
+_MOST_SKIPPED = 200  # rows shown; the count is always complete
+
+
+def share(value: float | None) -> str:
+    """A share in per cent; a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _interval(entry: Mapping[str, Any]) -> str:
+    if entry["value"] is None:
+        return "not measurable"
+    return f"{100 * entry['low']:.1f} to {100 * entry['high']:.1f}"
+
+
+def section(title: str, body: str) -> str:
+    """A section of the page, unless it is empty."""
+    return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(item) for item in value)
+    return str(value)
+
+
+def facts(entries: Mapping[str, Any]) -> str:
+    """A list of names and what they stand for."""
+    rows = (
+        f"<dt>{escape(str(key))}</dt><dd>{escape(_text(value))}</dd>"
+        for key, value in entries.items()
+    )
+    return f"<dl>{''.join(rows)}</dl>" if entries else ""
+
+
+def cards(headline: Mapping[str, Any]) -> str:
+    """A card for each figure.
+
+    Args:
+        headline: Name to figure ``{"value", "low", "high"}``, 0..1.
+    """
+    shown = [
+        f'<div class="card"><span class="name">{escape(_capital(name))}</span>'
+        f"<strong>{share(entry['value'])}</strong>"
+        f'<span class="interval">95 %: {_interval(entry)}</span></div>'
+        for name, entry in headline.items()
+    ]
+    return f'<div class="cards">{"".join(shown)}</div>'
+
+
+def bars(compared: Mapping[str, Any]) -> str:
+    """A bar for each figure, the first being the model's own.
+
+    Args:
+        compared: Name to figure, or to a number without an interval, 0..1.
+    """
+    rows = []
+    for k, (name, entry) in enumerate(compared.items()):
+        given = (
+            entry if isinstance(entry, Mapping) else dict.fromkeys(("value", "low", "high"), entry)
+        )
+        low, high = 100 * given["low"], 100 * given["high"]
+        rows.append(
+            f'<div class="bar{" own" if k == 0 else ""}"><span>{escape(name)}</span>'
+            f'<div class="track"><i style="width:{100 * given["value"]:.2f}%"></i>'
+            f'<b style="left:{low:.2f}%;width:{high - low:.2f}%"></b></div>'
+            f"<span>{share(given['value'])}</span></div>"
+        )
+    return "".join(rows)
+
+
+def figures_table(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], first: str,
+    notes: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """A table of figures, a row per class or tag.
+
+    Args:
+        rows: Mappings with ``name`` and the columns' keys: figures, whole numbers, or numbers.
+        columns: Heading to key.
+        first: Heading of the names.
+        notes: Sentences below.
+    """
+    head = "".join(f"<th>{escape(title)}</th>" for title in (first, *columns))
+    body = []
+    for row in rows:
+        cells = "".join(f"<td>{_cell(row[key])}</td>" for key in columns.values())
+        body.append(f'<tr><th scope="row">{escape(row["name"])}</th>{cells}</tr>')
+    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return (
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>{said}"
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{share(value['value'])}<small>{_interval(value)}</small>"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def picture(draw: Callable[..., bytes], subject: Any, description: str) -> str:
+    """A drawing in the colours of the reader's system.
+
+    Args:
+        draw: From (subject, theme) to a PNG file's bytes.
+        subject: What it draws.
+        description: For those who do not see it.
+    """
+    light, dark = (
+        f"data:image/png;base64,{base64.b64encode(draw(subject, theme)).decode('ascii')}"
+        for theme in (LIGHT, DARK)
+    )
+    return (
+        f'<div class="wide"><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+        f'<img src="{light}" alt="{escape(description)}"></picture></div>'
+    )
+
+
+def thumbnail(image: np.ndarray, caption: str) -> str:
+    """A small picture of uint8 (H, W, 3), with its caption."""
+    from PIL import Image
+
+    picture = Image.fromarray(np.asarray(image, dtype=np.uint8)).convert("RGB")
+    picture.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=85)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    text = escape(caption)
+    return (
+        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text}">'
+        f"<figcaption>{text}</figcaption></figure>"
+    )
+
+
+def skipped_list(skipped: Sequence[tuple[str, str]]) -> str:
+    """The files that were left out, and why."""
+    if not skipped:
+        return "<p>None: every file was read.</p>"
+    rows = "".join(
+        f"<tr><td>{escape(str(path))}</td><td>{escape(str(reason))}</td></tr>"
+        for path, reason in skipped[:_MOST_SKIPPED]
+    )
+    rest = len(skipped) - _MOST_SKIPPED
+    more = f"<p>… and {rest:,} more.</p>" if rest > 0 else ""
+    return (
+        f"<p>{len(skipped):,} left out of training and evaluation:</p>"
+        '<div class="wide"><table class="left"><thead><tr><th>File</th><th>Why</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{more}"
+    )
+
+
+def reproduction(reproduce: Mapping[str, Any]) -> str:
+    """The command, and what else it takes to do it again."""
+    rest = {key: value for key, value in reproduce.items() if key != "command"}
+    command = reproduce.get("command")
+    block = f"<pre><code>{escape(str(command))}</code></pre>" if command else ""
+    return block + facts(rest)

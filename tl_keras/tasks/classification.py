@@ -1,0 +1,182 @@
+"""One class per image."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from tl_keras.errors import InputError
+from tl_keras.evaluation.intervals import Figure
+from tl_keras.tasks.task import Task, column_of, in_order_of
+
+
+class Prediction(NamedTuple):
+    """What the model says of one image.
+
+    Attributes:
+        source: The path as given, or ``"array 0"``, ``"bytes 0"`` with its position.
+        class_name: The most probable class.
+        probability: Of that class, in [0, 1].
+        probabilities: Of every class by name.
+    """
+
+    source: str
+    class_name: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+class Classification(Task):
+    """Every image has exactly one class."""
+
+    name = "classify"
+    line = "one class per image"
+    target = "labels"
+    watch = "accuracy"
+    model_name = "classifier"
+    names_key = "class_names"
+
+    def names(self, data: Any) -> tuple[str, ...]:
+        """The classes; of arrays, their numbers."""
+        if hasattr(data, "class_names"):
+            return data.class_names
+        return tuple(str(i) for i in range(int(np.max(column_of(data, "training"))) + 1))
+
+    def build(
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
+    ) -> keras.Model:
+        """``build_classifier``."""
+        from tl_keras.builders.classifier import build_classifier
+
+        return build_classifier(backbone, len(names), image_size=image_size, weights=weights)
+
+    def targets(self, data: Any, names: Sequence[str]) -> np.ndarray:
+        """int32 or int64 (N,), positions in ``names``."""
+        if not hasattr(data, "class_names"):
+            return column_of(data, "given").reshape(-1)
+        labels = np.asarray(data.labels)
+        if (labels < 0).any():
+            raise InputError(
+                f"{int((labels < 0).sum())} of {len(labels)} images of {data.root or 'the data'} "
+                "have no class; leave them out or name their class"
+            )
+        return in_order_of(names, data.class_names, data.root, "classes")[labels]
+
+    def check(self, model: keras.Model, data: Any, part: str) -> np.ndarray:
+        """Integers (N,), below the number of the model's outputs."""
+        classes = model.output_shape[-1]
+        if hasattr(data, "class_names"):
+            if len(data.class_names) != classes:
+                raise InputError(
+                    f"the {part} data has {len(data.class_names)} classes, the model {classes}; "
+                    f"build it with num_classes={len(data.class_names)}"
+                )
+            labels = np.asarray(data.labels)
+        else:
+            labels = column_of(data, part)
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise InputError(
+                f"{part} labels are {labels.dtype} of shape {labels.shape}; give whole numbers of "
+                "shape (N,), such as labels.ravel() or one_hot.argmax(-1)"
+            )
+        if not labels.size:
+            raise InputError(f"there are no {part} images; give at least one of each class")
+        if labels.min() < 0 or labels.max() >= classes:
+            raise InputError(
+                f"{part} labels run from {labels.min()} to {labels.max()}; a model of {classes} "
+                f"classes needs 0 to {classes - 1}"
+            )
+        return labels
+
+    def counts(self, targets: np.ndarray, outputs: int) -> np.ndarray:
+        """Images of each class."""
+        return np.bincount(targets, minlength=outputs)
+
+    def loss(
+        self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str]
+    ) -> keras.losses.Loss:
+        """Cross-entropy of integer labels, or what the recipe asks for."""
+        from tl_keras.training.objective import loss_for
+
+        return loss_for(model, recipe, counts, names)
+
+    def metrics(self, model: keras.Model) -> list[Any]:
+        """Accuracy."""
+        return ["accuracy"]
+
+    def probabilities(self, model: keras.Model, outputs: np.ndarray) -> np.ndarray:
+        """Softmax of a logits head's outputs; the outputs themselves of a softmax head."""
+        outputs = np.asarray(outputs, "float64")
+        if getattr(model.get_layer("predictions").activation, "__name__", "") == "softmax":
+            return outputs
+        shifted = np.exp(outputs - outputs.max(-1, keepdims=True))
+        return shifted / shifted.sum(-1, keepdims=True)
+
+    def measure(
+        self, targets: np.ndarray, probabilities: np.ndarray, names: Sequence[str],
+        settings: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """As ``tl_keras.evaluation.evaluate_classification``."""
+        from tl_keras.evaluation.metrics import evaluate_classification
+
+        return evaluate_classification(targets, probabilities, names)
+
+    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
+        """Accuracy, balanced accuracy and macro F1."""
+        shown = {
+            "accuracy": "accuracy",
+            "top5_accuracy": "top-5 accuracy",
+            "balanced_accuracy": "balanced accuracy",
+            "macro_f1": "macro F1",
+        }
+        return {line: metrics[key] for key, line in shown.items() if key in metrics}
+
+    def baseline(self, metrics: Mapping[str, Any]) -> tuple[str, Figure]:
+        """The share of the commonest class."""
+        return "majority class", metrics["majority_baseline"]
+
+    def table(self, metrics: Mapping[str, Any]) -> list[str]:
+        """Precision, recall and F1 of each class."""
+        width = max(len("class"), *(len(row["name"]) for row in metrics["per_class"]))
+        lines = [f"{'class':<{width}}  images  precision  recall     F1"]
+        for row in metrics["per_class"]:
+            precision, recall, f1 = (
+                "-" if row[key]["value"] is None else f"{row[key]['value']:.3f}"
+                for key in ("precision", "recall", "f1")
+            )
+            lines.append(
+                f"{row['name']:<{width}}  {row['count']:>6}  {precision:>9}  {recall:>6}  {f1:>5}"
+            )
+        return lines
+
+    def answers(
+        self, sources: Sequence[str], probabilities: np.ndarray, names: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> list[Prediction]:  # fmt: skip
+        """The most probable class of each."""
+        return [
+            Prediction(
+                source,
+                names[int(row.argmax())],
+                float(row.max()),
+                dict(zip(names, map(float, row), strict=True)),
+            )
+            for source, row in zip(sources, probabilities, strict=True)
+        ]
+
+    def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """Figures of each class, and which is taken for which."""
+        from tl_keras.evaluation.plots import draw_confusion_matrix
+        from tl_keras.evaluation.report_blocks import figures_table, picture
+
+        loss = metrics["log_loss"]
+        said = f"Log loss {loss['value']:.3f} nats ({loss['low']:.3f} to {loss['high']:.3f})."
+        table = figures_table(
+            metrics["per_class"],
+            {"Images": "count", "Precision": "precision", "Recall": "recall", "F1": "f1"},
+            "Class",
+            [*metrics["notes"], said],
+        )
+        drawn = picture(draw_confusion_matrix, metrics, "Confusion matrix, rows are true classes")
+        return {"Class by class": table, "Which class is taken for which": drawn}
