@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras.data.augmentation import preset
+from tl_keras.data.augment.mixing import Mix
+from tl_keras.data.augment.presets import preset
 from tl_keras.data.decoding import UnreadableImageError, load_image, open_regular
 from tl_keras.data.examples import Examples
 from tl_keras.data.pixel_cache import PixelCache
@@ -26,9 +27,11 @@ class BatchLoader:
         image_size: side of the square, in pixels.
         resize: ``"crop"``, ``"pad"`` or ``"stretch"``.
         seed: a whole number from 0 on.
-        augment: the name of a preset, a callable on the batch, or ``None``.
+        augment: the name of a preset (:mod:`tl_keras.data.augment`), a callable on the batch, or
+            ``None``.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
-        target: ``"labels"`` or ``"tags"``.
+        target: ``"labels"``, ``"one_hot"`` or ``"tags"``; a preset that mixes images needs one of
+            the last two.
 
     Raises:
         InputError: an argument is unusable.
@@ -53,9 +56,15 @@ class BatchLoader:
         check_seed(seed)
         self.examples, self.image_size, self.resize, self.seed = examples, image_size, resize, seed
         named = augment is None or isinstance(augment, str)
-        self.per_image = preset(augment or "none") if named else None
-        #: A row per example: int32 (N,) labels, or float32 (N, T) tags.
+        self._preset = preset(augment or "none") if named else preset("none")
+        #: A row per example, before mixing: int32 (N,) labels, float32 (N, K) one-hot, or float32
+        #: (N, T) tags.
         self.targets = _targets(examples, target)
+        if self._preset.mixing and target == "labels":
+            raise InputError(
+                f"augment={augment!r} mixes images, and labels cannot say how much of each; give "
+                "target='one_hot' and a loss of one-hot labels (CategoricalCrossentropy)"
+            )
         #: The user's own, on the whole batch; applied by the pipeline, not here.
         self.per_batch = None if named else augment
 
@@ -68,7 +77,7 @@ class BatchLoader:
 
         Args:
             index: its position.
-            epoch: which pass; enters the preset augmentation, with the seed and the position.
+            epoch: which pass; with the seed and the position it decides about augmentation.
             out: uint8 array (image_size, image_size, 3), contiguous, to write to; by default a
                 new one.
 
@@ -83,13 +92,48 @@ class BatchLoader:
         """
         if out is None:
             out = self.empty(1)[0]
-        if self.per_image is None:
-            self._decoded(index, out)
-        else:
-            image = scratch("augmenting", out.shape)
-            self._decoded(index, image)
-            out[:] = self.per_image(image, np.random.default_rng([self.seed, epoch, index]))
+        self._augmented(index, epoch, out)
+        mix = self._mix(index, epoch)
+        if mix is not None:
+            other = scratch("mixing", out.shape)
+            self._augmented(mix.partner, epoch, other)
+            mix.images(out, other)
         return out
+
+    def targets_of(self, indices: np.ndarray, epoch: int) -> np.ndarray:
+        """Targets of examples, mixed as their images are.
+
+        Args:
+            indices: positions in the table.
+            epoch: which pass.
+
+        Returns:
+            Rows of :attr:`targets`, float32 where images mix.
+
+        Example:
+            >>> BatchLoader(examples, 224).targets_of(np.array([0]), 0)  # doctest: +SKIP
+        """
+        rows = self.targets[indices]
+        if self._preset.mixing:
+            for row, index in enumerate(indices):
+                mix = self._mix(int(index), int(epoch))
+                rows[row] = mix.targets(rows[row], self.targets[mix.partner])
+        return rows
+
+    def _mix(self, index: int, epoch: int) -> Mix | None:
+        if self._preset.mixing is None:
+            return None
+        # A stream of its own, beside that of the image's other draws.
+        random = np.random.default_rng([self.seed, epoch, index, 1])
+        return self._preset.mixing.draw(random, len(self.examples), self.image_size)
+
+    def _augmented(self, index: int, epoch: int, out: np.ndarray) -> None:
+        if not self._preset.operations:
+            self._decoded(index, out)
+            return
+        image = scratch("augmenting", out.shape)
+        self._decoded(index, image)
+        self._preset.image(image, np.random.default_rng([self.seed, epoch, index]), out)
 
     def _decoded(self, index: int, out: np.ndarray) -> None:
         path = self.examples.paths[index]
@@ -131,7 +175,7 @@ class BatchLoader:
             epoch: which pass.
 
         Returns:
-            ``(images, targets)``: uint8 (B, S, S, 3) and int32 (B,), or float32 (B, T) for tags.
+            ``(images, targets)``: uint8 (B, S, S, 3), and int32 (B,), or float32 (B, K or T).
 
         Raises:
             UnreadableImageError: as for :meth:`load`.
@@ -139,14 +183,22 @@ class BatchLoader:
         images = self.empty(len(indices))
         for row, index in enumerate(indices):
             self.load(int(index), int(epoch), images[row])
-        return images, self.targets[indices]
+        return images, self.targets_of(indices, epoch)
 
 
 def _targets(examples: Examples, target: str) -> np.ndarray:
     if target == "labels":
         return examples.labels
+    if target == "one_hot":
+        unlabelled = int((examples.labels < 0).sum())
+        if unlabelled:
+            raise InputError(
+                f"{unlabelled} of {len(examples)} images bear no label; target='one_hot' needs one "
+                "of each"
+            )
+        return np.eye(len(examples.class_names), dtype="float32")[examples.labels]
     if target != "tags":
-        raise InputError(f"no target {target!r}; choose labels or tags")
+        raise InputError(f"no target {target!r}; choose labels, one_hot or tags")
     if examples.tags is None:
         raise InputError(
             f"{examples.root or 'the data'} brings no tags; read them with "

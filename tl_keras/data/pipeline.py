@@ -37,10 +37,11 @@ def build_dataset(
         resize: ``"crop"``, ``"pad"`` or ``"stretch"``.
         shuffle: a new order every epoch.
         seed: a whole number from 0 on.
-        augment: a preset's name, a callable on the batch of images, or ``None``.
+        augment: a preset's name (:mod:`tl_keras.data.augment`), a callable on the batch of
+            images, or ``None``.
         drop_remainder: leave out a last, smaller batch.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
-        target: ``"labels"`` or ``"tags"``.
+        target: ``"labels"``, ``"one_hot"`` or ``"tags"``.
 
     Returns:
         ``tf.data.Dataset`` under the TensorFlow backend, else ``keras.utils.PyDataset``.

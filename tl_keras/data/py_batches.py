@@ -76,7 +76,7 @@ class ImageBatches(keras.utils.PyDataset):
         _, images, futures = self._coming.popleft()
         for future in futures:
             future.result()
-        targets = self.loader.targets[self.epoch_order.batch(epoch, number)]
+        targets = self.loader.targets_of(self.epoch_order.batch(epoch, number), epoch)
         if self.loader.per_batch is not None:
             images = self.loader.per_batch(images)
         self.wait_clock.record(number, asked, time.time())
