@@ -39,8 +39,8 @@ DECODER = "pillow+opencv"
 #: a quarter GiB of RGB (https://pillow.readthedocs.io/en/stable/reference/limits.html).
 MAX_PIXELS = 89_478_485
 
-# Bytes up to which a file is read at once.
-_IN_MEMORY = 64 * 2**20
+#: Bytes up to which a file is read at once.
+IN_MEMORY = 64 * 2**20
 
 # Named, so that no stranger's file can start another program (EPS runs Ghostscript) and no
 # format without a signature takes noise for a picture (TGA).
@@ -68,7 +68,13 @@ class UnreadableImageError(InputError):
 
 
 @functools.cache
-def _formats() -> tuple[str, ...]:
+def formats() -> tuple[str, ...]:
+    """The formats that are read, by Pillow's names; others are not even tried.
+
+    Example:
+        >>> "JPEG" in formats(), "EPS" in formats()
+        (True, False)
+    """
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
@@ -172,13 +178,13 @@ def decode(
     try:
         length = file.seek(0, os.SEEK_END)
         file.seek(0)
-        if length <= _IN_MEMORY:  # codecs read memory faster than a file
+        if length <= IN_MEMORY:  # codecs read memory faster than a file
             data = file.read()
             file = io.BytesIO(data)
             pixels = plain_jpeg(data, scale_of)
             if pixels is not None and not may_be_turned(data):
                 return pixels
-        image = Image.open(file, formats=_formats())
+        image = Image.open(file, formats=formats())
         if pixels is not None:
             return upright(pixels, image)
         scale = scale_of(image.size)

@@ -1,32 +1,21 @@
 """From a list of files to the table: check each, find copies, settle contradictions."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from tl_keras.data.examples import PARTS, Examples, Skipped
+import numpy as np
+
+from tl_keras.data.boxes import Boxes
+from tl_keras.data.copies import Listed, check_classes, without_conflicts, without_crossing
+from tl_keras.data.drawn import Drawn, settle
+from tl_keras.data.examples import Examples, Skipped
 from tl_keras.data.naming import natural_key
-from tl_keras.data.scanning import scan
+from tl_keras.data.scanning import Checked, scan, scan_masks
 from tl_keras.errors import InputError
 
-
-class Listed(NamedTuple):
-    """A file as found, before anything is known about its content.
-
-    Attributes:
-        path: the file.
-        label: its class name.
-        split: the part it was found in, ``"train"``, ``"val"``, ``"test"`` or ``None``.
-
-    Example:
-        >>> Listed("photos/ants/a.jpg", "ants", None).label
-        'ants'
-    """
-
-    path: str
-    label: str
-    split: str | None
+if TYPE_CHECKING:
+    from tl_keras.data.masks import Mask
 
 
 def from_files(
@@ -60,7 +49,7 @@ cannot read a_1.jpg: no such file; give a list of photos
     """
     if len(paths) != len(labels):
         raise InputError(f"{len(paths)} paths and {len(labels)} labels; give one label per path")
-    files = [Listed(str(p), str(label), None) for p, label in zip(paths, labels, strict=True)]
+    files = [Listed(str(p), str(label)) for p, label in zip(paths, labels, strict=True)]
     return assemble(files, strict=strict, progress=progress)
 
 
@@ -69,121 +58,182 @@ def assemble(
     *,
     root: str = "",
     classes: Iterable[str] = (),
+    class_names: Sequence[str] = (),
+    tags: np.ndarray | None = None,
+    tag_names: Sequence[str] = (),
+    drawn: Sequence[Drawn] | None = None,
+    masks: "Sequence[Mask | None] | None" = None,
+    groups: Sequence[str | None] | None = None,
+    extra: Mapping[str, Sequence[str]] | None = None,
+    digests: Sequence[str | None] | None = None,
     skipped: Sequence[Skipped] = (),
+    every_class: bool = True,
     strict: bool = False,
     progress: bool = True,
 ) -> Examples:
-    """Checks every file and builds the table.
+    """Checks every file and builds the table; each file is decoded once, however often listed.
 
-    Byte-identical files under different classes contradict each other: all are left out.  Copies
+    Byte-identical files under different labels contradict each other: all are left out.  Copies
     that cross a brought split stay on the side that measures (test before val before train) and
-    leave the other.
+    leave the other.  All columns are as long as ``files``.
 
     Args:
         files: what was found.
         root: where, for messages.
-        classes: names that must have images, beyond those of the files.
+        classes: names beyond those of labels and boxes; labels must have images of them.
+        class_names: classes in an order of their own, which masks count on; those not among them
+            follow.  By default all in natural order.
+        tags: int8 (N, T): 1, 0, or -1 for not known.
+        tag_names: the T tags.
+        drawn: what was drawn on each image: boxes, and masks where there are shapes.
+        masks: masks that are files; an image whose mask is unsound is left out.
+        groups: what must not be torn apart, or ``None``.
+        extra: further columns.
+        digests: the digests that the files had; a file that changed since is left out.
         skipped: what was left out already.
-        strict: stop at files that would be left out.
+        every_class: labels: every part of a brought split must have every class.
+        strict: stop at what would be left out.
         progress: show a bar on standard error when it takes long.
 
     Returns:
         The table.
 
     Raises:
-        InputError: as for :func:`from_files`.
+        InputError: nothing to read, labels of fewer than two classes, a class without one
+            readable image (in a part), or, under ``strict``, anything left out.
 
     Example:
-        >>> assemble([Listed("a.jpg", "ants", None)], progress=False)
+        >>> assemble([Listed("a.jpg", "ants")], progress=False)
         Traceback (most recent call last):
         ...
         tl_keras.errors.InputError: one class only (ants); give two or more
     """
-    class_names = tuple(sorted({*classes, *(file.label for file in files)}, key=natural_key))
-    if len(class_names) < 2:
-        raise InputError(f"one class only ({', '.join(class_names)}); give two or more")
+    labelled = any(file.label is not None for file in files)
+    names = _class_names(files, classes, class_names, drawn)
+    if labelled and len(names) < 2:
+        raise InputError(f"one class only ({', '.join(names)}); give two or more")
     left_out = list(skipped)
-    sound: list[tuple[Listed, str]] = []
-    results = scan([file.path for file in files], progress=progress)
-    for file, (digest, reason) in zip(files, results, strict=True):
-        if digest is None:
-            left_out.append(Skipped(file.path, reason or "unreadable"))
-        else:
-            sound.append((file, digest))
-    if not sound:
-        first = f"cannot read {left_out[0].path}: {left_out[0].reason}"
-        raise InputError(
-            f"none of the {len(files)} files{f' in {root}' if root else ''} is a readable image, "
-            f"the first: {first}; give a {'folder' if root else 'list'} of photos"
-        )
-    sound, crossing = _without_crossing(sound)
-    sound, conflicts = _without_conflicts(sound)
+    found = _checked(files, digests, left_out, progress)
+    boxes: dict[int, Boxes] = {}
+    all_masks: dict[int, Mask] = {i: mask for i, mask in enumerate(masks or ()) if mask}
+    if drawn is not None:
+        found = _settled(files, drawn, found, names, boxes, all_masks, left_out)
+    if all_masks:
+        found = _with_sound_masks(files, found, all_masks, left_out, progress)
+    if not found:
+        raise InputError(_nothing_read(files, root, left_out))
+    sound = [(i, image.digest) for i, image in found.items()]
+    sound, crossing = without_crossing(files, sound)
+    sound, conflicts = without_conflicts(files, sound)
     left_out += conflicts
     if strict and left_out:
         raise InputError(
-            f"{len(left_out)} file(s) would be left out, the first: {left_out[0].path}: "
-            f"{left_out[0].reason}; mend or remove them, or read without strict"
+            f"{len(left_out)} file(s){' or boxes' if drawn else ''} would be left out, the first: "
+            f"{left_out[0].path}: {left_out[0].reason}; mend or remove them, or read without strict"
         )
-    _check_classes(sound, class_names, left_out)
-    index = {name: i for i, name in enumerate(class_names)}
+    kept = [i for i, _ in sound]
+    if labelled and every_class:
+        check_classes([files[i] for i in kept], names, left_out)
+    index = {name: number for number, name in enumerate(names)}
+    index[None] = -1
     return Examples(
-        paths=tuple(file.path for file, _ in sound),
-        labels=[index[file.label] for file, _ in sound],
-        class_names=class_names,
+        paths=tuple(files[i].path for i in kept),
+        labels=[index[files[i].label] for i in kept],
+        class_names=names,
         digests=tuple(digest for _, digest in sound),
-        splits=tuple(file.split for file, _ in sound),
+        splits=tuple(files[i].split for i in kept),
         skipped=tuple(left_out),
         crossing=tuple(crossing),
         root=root,
+        tags=None if tags is None else np.asarray(tags)[kept],
+        tag_names=tuple(tag_names),
+        boxes=None if drawn is None else tuple(boxes[i] for i in kept),
+        masks=tuple(all_masks.get(i) for i in kept) if all_masks else None,
+        groups=None if groups is None else tuple(groups[i] for i in kept),
+        extra={name: tuple(column[i] for i in kept) for name, column in (extra or {}).items()},
     )
 
 
-def _without_crossing(
-    sound: list[tuple[Listed, str]],
-) -> tuple[list[tuple[Listed, str]], list[Skipped]]:
-    keeper: dict[str, Listed] = {}
-    rank = {part: i for i, part in enumerate((None, *PARTS))}
-    for file, digest in sound:
-        if digest not in keeper or rank[file.split] > rank[keeper[digest].split]:
-            keeper[digest] = file
-    kept, crossing = [], []
-    for file, digest in sound:
-        if file.split == keeper[digest].split:
-            kept.append((file, digest))
+def _class_names(
+    files: Sequence[Listed],
+    classes: Iterable[str],
+    ordered: Sequence[str],
+    drawn: Sequence[Drawn] | None,
+) -> tuple[str, ...]:
+    names = {*classes, *(file.label for file in files if file.label is not None)}
+    for annotation in drawn or ():
+        names.update(annotation.names)
+    return (*ordered, *sorted(names.difference(ordered), key=natural_key))
+
+
+def _checked(
+    files: Sequence[Listed],
+    digests: Sequence[str | None] | None,
+    left_out: list[Skipped],
+    progress: bool,
+) -> dict[int, Checked]:
+    """Positions of the sound files, and what is known of them."""
+    paths = list(dict.fromkeys(file.path for file in files))
+    images = dict(zip(paths, scan(paths, progress=progress), strict=True))
+    found: dict[int, Checked] = {}
+    for i, file in enumerate(files):
+        image = images[file.path]
+        if image.digest is None:
+            left_out.append(Skipped(file.path, image.reason or "unreadable"))
+        elif digests and digests[i] and digests[i] != image.digest:
+            left_out.append(Skipped(file.path, "its bytes are not those that were written down"))
         else:
-            crossing.append(Skipped(file.path, f"the same bytes as {keeper[digest].path}"))
-    return kept, crossing
+            found[i] = image
+    return found
 
 
-def _without_conflicts(
-    sound: list[tuple[Listed, str]],
-) -> tuple[list[tuple[Listed, str]], list[Skipped]]:
-    owners: dict[str, dict[str, Listed]] = defaultdict(dict)
-    for file, digest in sound:
-        owners[digest].setdefault(file.label, file)
-    kept, conflicts = [], []
-    for file, digest in sound:
-        other = next((f for label, f in owners[digest].items() if label != file.label), None)
-        if other is None:
-            kept.append((file, digest))
-        else:
-            reason = f"labelled {file.label!r}, but the same bytes are {other.label!r}: "
-            conflicts.append(Skipped(file.path, reason + other.path))
-    return kept, conflicts
+def _settled(
+    files: Sequence[Listed],
+    drawn: Sequence[Drawn],
+    found: dict[int, Checked],
+    names: tuple[str, ...],
+    boxes: dict[int, Boxes],
+    masks: "dict[int, Mask]",
+    left_out: list[Skipped],
+) -> dict[int, Checked]:
+    index = {name: number for number, name in enumerate(names)}
+    fitting: dict[int, Checked] = {}
+    for i, image in found.items():
+        settled = settle(drawn[i], image, index)
+        left_out += settled.dropped
+        if settled.refused:
+            left_out.append(Skipped(files[i].path, settled.refused))
+            continue
+        fitting[i] = image
+        boxes[i] = settled.boxes
+        if settled.mask is not None:
+            masks[i] = settled.mask
+    return fitting
 
 
-def _check_classes(
-    sound: list[tuple[Listed, str]], class_names: tuple[str, ...], left_out: list[Skipped]
-) -> None:
-    found: dict[str | None, set[str]] = defaultdict(set)
-    for file, _ in sound:
-        found[file.split].add(file.label)
-    for split, names in found.items():
-        missing = [name for name in class_names if name not in names]
-        if missing:
-            where = f" in the {split} part" if split else ""
-            hint = f" ({len(left_out)} files were left out)" if left_out else ""
-            raise InputError(
-                f"no readable image of class {missing[0]!r}{where}{hint}; "
-                "add images or remove the class"
-            )
+def _with_sound_masks(
+    files: Sequence[Listed],
+    found: dict[int, Checked],
+    masks: "dict[int, Mask]",
+    left_out: list[Skipped],
+    progress: bool,
+) -> dict[int, Checked]:
+    checked = [i for i in found if i in masks]
+    faults = scan_masks([(masks[i], found[i].size) for i in checked], progress=progress)
+    faulty = set()
+    for i, fault in zip(checked, faults, strict=True):
+        if fault:
+            left_out.append(Skipped(files[i].path, f"its mask {fault.path}: {fault.reason}"))
+            faulty.add(i)
+    return {i: image for i, image in found.items() if i not in faulty}
+
+
+def _nothing_read(files: Sequence[Listed], root: str, left_out: list[Skipped]) -> str:
+    where = f" in {root}" if root else ""
+    if not left_out:
+        return f"nothing to read{where}; give a {'folder' if root else 'list'} of photos"
+    first = f"cannot read {left_out[0].path}: {left_out[0].reason}"
+    return (
+        f"none of the {len(files)} files{where} is a readable image, the first: {first}; "
+        f"give a {'folder' if root else 'list'} of photos"
+    )

@@ -55,6 +55,28 @@ def plain_jpeg(data: bytes, scale_of: Callable[[tuple[int, int]], int]) -> np.nd
     return pixels if pixels.shape[:2] == wanted else None
 
 
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that a JPEG's header gives, as stored.
+
+    Args:
+        data: the whole file.
+
+    Returns:
+        px; ``None`` for what is no JPEG, or where Pillow must look at it.
+
+    Example:
+        >>> jpeg_size(b"GIF89a") is None
+        True
+    """
+    if not data.startswith(b"\xff\xd8\xff"):
+        return None
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+    except Exception:  # hostile bytes: every kind of exception is possible
+        return None
+    return width, height
+
+
 def may_be_turned(data: bytes) -> bool:
     """Whether a JPEG may say how it is to be turned; looking it up takes longer than this.
 

@@ -13,20 +13,32 @@ class Mask(Protocol):
 
     Sizes are those of the image, upright, in px.  Files that cannot be read raise
     ``UnreadableImageError`` naming the file, and so does a mask of another size than its image.
+    Those that come with the house: :class:`tl_keras.data.mask_files.ClassMask` (a file whose
+    values stand for classes), :class:`tl_keras.data.mask_files.ThingMask` (a file for each thing),
+    :class:`tl_keras.data.mask_shapes.ShapeMask` (polygons and run-lengths).
     """
+
+    def check(self, height: int, width: int) -> None:
+        """Looks, while data is read, whether the mask is sound and fits its image.
+
+        Raises:
+            UnreadableImageError: it is not, or does not.
+        """
 
     def semantic(self, height: int, width: int) -> np.ndarray:
         """Classes by pixel.
 
         Returns:
-            uint8 (H, W): an index into the table's ``class_names``, or :data:`IGNORE`.
+            uint8 (H, W): an index into the table's ``class_names``, or :data:`IGNORE`.  Pixels
+            of nothing are of the class ``"background"`` where the table has one, else ignored.
         """
 
     def instances(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Things one by one.
 
         Returns:
-            bool (M, H, W), and their classes, int32 (M,).
+            bool (M, H, W), and their classes, int32 (M,).  Where the image has boxes as well,
+            thing k belongs to the k-th box that is not to be ignored.
         """
 
     def fingerprint(self) -> str:

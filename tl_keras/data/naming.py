@@ -1,4 +1,4 @@
-"""Names on a disk: the natural order of classes, and the files that are the system's own."""
+"""Names on a disk: the natural order of classes, parts of a split, the files of the system."""
 
 import re
 import unicodedata
@@ -12,6 +12,16 @@ _SYSTEM = {
     "@eadir",
     "$recycle.bin",
     "system volume information",
+}
+
+_PART_OF = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
 }
 
 
@@ -65,3 +75,19 @@ def is_hidden(name: str) -> bool:
         (True, False)
     """
     return name.startswith(".") or name.casefold() in _SYSTEM
+
+
+def part_meant(name: str) -> str | None:
+    """The part of a split that a folder, a list or a cell of a table is named after.
+
+    Args:
+        name: its own name.
+
+    Returns:
+        ``"train"``, ``"val"``, ``"test"``, or ``None`` where it is none of them.
+
+    Example:
+        >>> part_meant("Validation"), part_meant("cats")
+        ('val', None)
+    """
+    return _PART_OF.get(name.strip().casefold())

@@ -53,6 +53,44 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def orientation(image: Image.Image) -> int:
+    """How a picture is to be turned, as its EXIF block says.
+
+    Args:
+        image: a picture that Pillow opened.
+
+    Returns:
+        1 (as it is) to 8, see EXIF 2.32, 4.6.4; 1 as well where the block is damaged.
+
+    Example:
+        >>> orientation(Image.new("RGB", (4, 3)))
+        1
+    """
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+        return int(found) if found in _TURN else 1
+    except Exception:  # hostile bytes: every kind of exception is possible
+        return 1
+
+
+def turned(pixels: np.ndarray, how: int) -> np.ndarray:
+    """Turns and mirrors stored pixels until they stand upright.
+
+    Args:
+        pixels: uint8 array (height, width) or (height, width, 3), as stored.
+        how: an EXIF orientation, 1 to 8.
+
+    Returns:
+        The array, turned: from 5 on, height and width have changed places.
+
+    Example:
+        >>> turned(np.array([[1, 2]], np.uint8), 6).tolist()
+        [[1], [2]]
+    """
+    turn = _TURN.get(how)
+    return pixels if turn is None else turn(pixels)
+
+
 def upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
     """Turns and mirrors pixels as the EXIF block of their file says.
 
@@ -68,8 +106,4 @@ def upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
         >>> upright(np.zeros((3, 4, 3), np.uint8), Image.new("RGB", (4, 3))).shape
         (3, 4, 3)
     """
-    try:
-        turn = _TURN.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # hostile bytes: every kind of exception is possible
-        return pixels
-    return pixels if turn is None else turn(pixels)
+    return turned(pixels, orientation(image))
