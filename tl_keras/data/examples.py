@@ -184,24 +184,47 @@ class Examples:
             raise InputError(f"{self.root or 'the data'} brings {has}, not {name!r}; use split()")
         return self.subset([i for i, split in enumerate(self.splits) if split == name])
 
-    def split(self, fraction: float = 0.2, seed: int = 0) -> tuple["Examples", "Examples"]:
+    def split(
+        self,
+        fraction: float = 0.2,
+        seed: int = 0,
+        *,
+        by: str = "auto",
+        together: Sequence[Sequence[int]] = (),
+    ) -> tuple["Examples", "Examples"]:
         """Splits into training and validation examples, disjoint by file content.
 
         A split that the data brings is kept: the training part, and the validation part; where
         there is none, the test part takes its place.  (To keep such a test part for the very end,
-        split the training part instead: ``examples.part("train").split()``.)  Otherwise see
-        :func:`tl_keras.data.splitting.stratified`.
+        split the training part instead: ``examples.part("train").split()``.)
+
+        Otherwise the split follows from the bytes of the files and the seed; no copy of a file,
+        and nothing that ``together`` joins, stands on both sides.  ``by`` says what goes by what:
+
+        - ``"stratified"``: each class is split alone (:func:`tl_keras.data.splitting.stratified`);
+          without labels, images with boxes of each class.
+        - ``"group"``: a group (patient, speaker, product) stands on one side; sizes and classes
+          as even as the groups allow (:func:`tl_keras.data.splitting.dealing.even_out`).
+        - ``"tags"``: iterative stratification (Sechidis et al. 2011) over presence and absence of
+          every tag; -1, not known, counts nowhere.
+        - ``"time:COLUMN"``: what is newest by that column of ``extra`` is validated on
+          (:mod:`tl_keras.data.splitting.by_time`).
+        - ``"auto"``: by group where there are groups, else by tags where there are tags, else
+          stratified.
 
         Args:
-            fraction: share of the images of each class to validate on, between 0 and 1.
+            fraction: share of the images to validate on, between 0 and 1.
             seed: a whole number from 0 on; the same seed and the same files, the same split.
+            by: as above.
+            together: lists of positions in this table that belong on one side, such as near
+                duplicates.
 
         Returns:
-            ``(train, val)``, each with at least one image of every class.
+            ``(train, val)``, each with at least one image of every class; by time only the first.
 
         Raises:
-            InputError: a class has one (distinct) image only, or an argument is out of range, or
-                the data brings parts but none to train on.
+            InputError: a class has one (distinct) image or group only, or an argument is out of
+                range, or the data brings parts but none to train on.
 
         Example:
             >>> table = Examples(tuple("abcd"), np.array([0, 0, 1, 1]), ("x", "y"),
@@ -210,14 +233,62 @@ class Examples:
             >>> train.counts(), val.counts()
             ({'x': 1, 'y': 1}, {'x': 1, 'y': 1})
         """
-        from tl_keras.data.splitting import stratified
+        from tl_keras.data.splitting import split_positions
 
         if len(self.parts) > 1:
             if "train" not in self.parts:
                 raise InputError(f"{self.root} brings {' and '.join(self.parts)} but no train/")
             return self.part("train"), self.part("val" if "val" in self.parts else "test")
-        train, val = stratified(self, fraction, seed)
+        train, val = split_positions(self, fraction, seed, by, together)
         return self.subset(train), self.subset(val)
+
+    def folds(
+        self,
+        k: int = 5,
+        seed: int = 0,
+        repeats: int = 1,
+        *,
+        by: str = "auto",
+        together: Sequence[Sequence[int]] = (),
+    ) -> list[tuple["Examples", "Examples"]]:
+        """Splits k times, so that every example is validated on once: cross-validation.
+
+        Rows of a test part that the data brings stand in no fold, and other parts are joined.  No
+        content stands on both sides of a fold.
+
+        Args:
+            k: folds, 2 or more.
+            seed: a whole number from 0 on; the same seed and the same files, the same folds.
+            repeats: deal everything anew so many times; the first time is that of ``repeats=1``.
+                Few groups may have one best way to be dealt, which repeats then find again.
+            by: as for :meth:`split`.  By time, fold i trains on the oldest i of k + 1 equal parts
+                and validates on the next, so the oldest examples are never validated on.
+            together: as for :meth:`split`.
+
+        Returns:
+            k · repeats pairs ``(train, val)``.  Every ``train`` has every class; every ``val`` has
+            where stratified, and where the groups allow it.
+
+        Raises:
+            InputError: a class has fewer (distinct) images than folds, or lies in one group only,
+                or an argument is out of range.
+
+        Example:
+            >>> table = Examples(tuple("abcd"), np.array([0, 0, 1, 1]), ("x", "y"),
+            ...                  ("1", "2", "3", "4"), (None,) * 4)
+            >>> [val.counts() for _, val in table.folds(2)]
+            [{'x': 1, 'y': 1}, {'x': 1, 'y': 1}]
+        """
+        from tl_keras.data.splitting import fold_positions
+
+        rows = np.array([i for i, part in enumerate(self.splits) if part != "test"], np.int64)
+        source = self
+        if len(rows) < len(self):
+            at = {row: position for position, row in enumerate(rows.tolist())}
+            source = self.subset(rows)
+            together = [[at[int(i)] for i in joined if int(i) in at] for joined in together]
+        found = fold_positions(source, k, seed, repeats, by, together)
+        return [(source.subset(train), source.subset(val)) for train, val in found]
 
     def fingerprint(self) -> str:
         """Identifies the content: which bytes bear which targets, wherever they lie.

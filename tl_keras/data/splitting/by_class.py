@@ -1,39 +1,37 @@
 """A stratified split by seed that no copy of a picture crosses."""
 
-import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from tl_keras.data.splitting.seeds import check_seed
+from tl_keras.data.splitting.units import Positions, units_of
 from tl_keras.errors import InputError
 
 if TYPE_CHECKING:
     from tl_keras.data.examples import Examples
 
 
-def check_seed(seed: int) -> None:
-    """Refuses what is no seed.
+def check_fraction(fraction: float) -> None:
+    """Refuses what is no share.
 
     Args:
-        seed: a whole number from 0 on.
+        fraction: a number between 0 and 1, neither included.
 
     Raises:
         InputError: it is not.
 
     Example:
-        >>> check_seed(0)
+        >>> check_fraction(0.2)
     """
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 2**32:
-        raise InputError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1; give e.g. 0")
+    number = isinstance(fraction, (int, float)) and not isinstance(fraction, bool)
+    if not number or not 0 < fraction < 1:
+        raise InputError(f"fraction {fraction!r} is not between 0 and 1; give e.g. 0.2")
 
 
-def _rank(digest: str, seed: int) -> bytes:
-    return hashlib.blake2b(f"{seed} {digest}".encode(), digest_size=16).digest()
-
-
-def stratified(examples: "Examples", fraction: float, seed: int) -> tuple[list[int], list[int]]:
+def stratified(
+    examples: "Examples", fraction: float, seed: int, units: Sequence[Positions] | None = None
+) -> tuple[Positions, Positions]:
     """Splits each class alone, moving byte-identical copies together.
 
     Files are ranked by a hash of their content and the seed, so the split depends on neither the
@@ -46,6 +44,8 @@ def stratified(examples: "Examples", fraction: float, seed: int) -> tuple[list[i
         examples: the table to split.
         fraction: share of the images of each class that goes to the second side, between 0 and 1.
         seed: a whole number from 0 on.
+        units: what stays together, each of one class, in the order of the seed; by default the
+            copies.
 
     Returns:
         ``(train, val)``: ascending positions in the table, disjoint, together all of them.
@@ -64,18 +64,15 @@ def stratified(examples: "Examples", fraction: float, seed: int) -> tuple[list[i
         tl_keras.errors.InputError: class 'x' has 1 distinct image, which cannot stand on both \
 sides of a split; add images or remove the class
     """
-    if not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
-        raise InputError(f"fraction {fraction!r} is not between 0 and 1; give e.g. 0.2")
+    check_fraction(fraction)
     check_seed(seed)
-    copies: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for index, (label, digest) in enumerate(
-        zip(examples.labels.tolist(), examples.digests, strict=True)
-    ):
-        copies[label][digest].append(index)
+    of_class: dict[int, list[Positions]] = defaultdict(list)
+    for unit in units_of(examples, seed) if units is None else units:
+        of_class[int(examples.labels[unit[0]])].append(unit)
     train: list[int] = []
     val: list[int] = []
     for label, name in enumerate(examples.class_names):
-        groups = [copies[label][key] for key in sorted(copies[label], key=lambda d: _rank(d, seed))]
+        groups = of_class[label]
         if len(groups) < 2:
             what = "1 distinct image" if groups else "no image"
             left = examples.skipped
