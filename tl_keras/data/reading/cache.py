@@ -1,7 +1,9 @@
 """Where things are kept that were downloaded, unpacked, or written out of another format."""
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from tl_keras.errors import InputError
@@ -39,14 +41,32 @@ def cannot_write(where: str | os.PathLike, error: OSError) -> InputError:
     Example:
         >>> str(cannot_write("there", OSError(errno.ENOSPC, "No space left on device")))
         'cannot write to there: the disk is full; free some space, or give into= a folder on \
-another disk (what is written already is kept and used again)'
+another disk'
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return InputError(
             f"cannot write to {where}: the disk is full; free some space, or give into= a folder "
-            "on another disk (what is written already is kept and used again)"
+            "on another disk"
         )
     return InputError(
         f"cannot write to {where}: {error.strerror or error}; give into= a folder that can be "
         "written"
     )
+
+
+@contextlib.contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Within, no other process that asks for the same lock; it waits until this one is done.
+
+    Args:
+        lock: a file in a folder that exists; it is made, and stays.
+
+    Example:
+        >>> with only_one(Path("archives/lock")): ...  # doctest: +SKIP
+    """
+    with lock.open("w") as file:
+        with contextlib.suppress(ImportError):  # Windows: two at once are not kept apart
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
