@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import tl_keras as tl
+from tl_keras.data.splitting import split_fingerprint
 from tl_keras.errors import InputError
 from tl_keras.training.recipes import Stage
 
@@ -33,6 +34,11 @@ def test_holds_what_the_design_says(trained):
     assert said["class_names"] == ["rings", "stripes"]
     assert said["image_size"] == 64 and said["resize"] == "crop"
     assert said["train_fingerprint"] == run.train.fingerprint()
+    assert said["split"] == {
+        "fingerprint": split_fingerprint(run.train, run.val),
+        "train": {"images": len(run.train), "fingerprint": run.train.fingerprint()},
+        "val": {"images": len(run.val), "fingerprint": run.val.fingerprint()},
+    }
     assert said["metrics"]["accuracy"] == run.metrics["accuracy"]
     assert len((folder / "history.csv").read_text().splitlines()) == len(run.history) + 1
 

@@ -8,7 +8,12 @@ import pytest
 
 import tl_keras as tl
 from tl_keras.errors import InputError
-from tl_keras.losses import SparseCrossentropy, SparseFocalCrossentropy, class_weights
+from tl_keras.losses import (
+    SparseCrossentropy,
+    SparseFocalCrossentropy,
+    SparseLogitAdjustedCrossentropy,
+    class_weights,
+)
 from tl_keras.training.objective import loss_for
 from tl_keras.training.recipes import RECIPES, Recipe
 
@@ -39,6 +44,47 @@ def test_losses_are_the_formulas(gamma, smoothing, weights, logits):
     expected = _expected(gamma or 0.0, smoothing, weights)
     for labels in (LABELS, LABELS[:, None], LABELS.astype("float32")):
         assert float(loss(labels, outputs)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("tau", [0.0, 1.0, 1.5])
+def test_logit_adjustment_is_the_formula(tau, smoothing, weights, logits):
+    counts = np.array([70, 20, 9, 1])
+    loss = SparseLogitAdjustedCrossentropy(
+        counts, tau, label_smoothing=smoothing, class_weights=weights, from_logits=logits
+    )
+    # Equation 10 of Menon et al.: -log(e^(f_y + tau log pi_y) / sum_y' e^(f_y' + tau log pi_y')).
+    raised = np.exp(LOGITS.astype("float64")) * (counts / 100) ** tau
+    chances = raised / raised.sum(-1, keepdims=True)
+    targets = np.eye(4)[LABELS] * (1 - smoothing) + smoothing / 4
+    losses = -(targets * np.log(chances)).sum(-1)
+    expected = np.mean(losses * (1 if weights is None else np.array(weights)[LABELS]))
+    outputs = LOGITS if logits else PROBABILITIES
+    for labels in (LABELS, LABELS[:, None]):
+        assert float(loss(labels, outputs)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_logit_adjustment_moves_the_border_to_the_balanced_one():
+    """Two normal distributions, 9 to 1: the best border for equal shares lies half way."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(0, 1, 9000), rng.normal(2, 1, 1000)]).astype("float32")[:, None]
+    y = np.repeat([0, 1], [9000, 1000])
+
+    def border(loss):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+        model.compile(keras.optimizers.Adam(0.1), loss)
+        model.fit(x, y, batch_size=1000, epochs=30, verbose=0)
+        weight, bias = (value[..., 1] - value[..., 0] for value in model.get_weights())
+        return float(-bias / weight[0])
+
+    # Bayes: x = 1 + log(odds of the shares) / 2.
+    plain = border(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert plain == pytest.approx(1 + np.log(9) / 2, abs=0.1)
+    adjusted = border(SparseLogitAdjustedCrossentropy([9000, 1000], from_logits=True))
+    assert adjusted == pytest.approx(1, abs=0.1)
 
 
 def test_plain_losses_are_those_of_keras():
@@ -80,6 +126,7 @@ def test_pixels_are_examples_too():
     [
         SparseCrossentropy(label_smoothing=0.1, class_weights=WEIGHTS, from_logits=True),
         SparseFocalCrossentropy(1.5, label_smoothing=0.1, class_weights=WEIGHTS),
+        SparseLogitAdjustedCrossentropy([4, 3, 2, 1], 0.5, label_smoothing=0.1),
     ],
 )
 def test_saved_and_loaded_in_a_model(loss, tmp_path):
@@ -100,6 +147,10 @@ def test_saved_and_loaded_in_a_model(loss, tmp_path):
         (lambda: SparseCrossentropy(label_smoothing=1), "label_smoothing"),
         (lambda: SparseFocalCrossentropy(-1), "gamma"),
         (lambda: SparseCrossentropy(class_weights=[-1]), "0 or more"),
+        (lambda: SparseLogitAdjustedCrossentropy([1, 0]), "above 0"),
+        (lambda: SparseLogitAdjustedCrossentropy([]), "above 0"),
+        (lambda: SparseLogitAdjustedCrossentropy([1, 2], -1), "tau"),
+        (lambda: SparseLogitAdjustedCrossentropy([1, 2])(LABELS, LOGITS), "2 priors for 4"),
         (lambda: SparseCrossentropy(class_weights=[1])(LABELS, LOGITS), "1 class weights for 4"),
     ],
 )
@@ -156,6 +207,10 @@ def test_the_loss_of_a_recipe(logits):
     loss = loss_for(model, recipe, [1, 1, 1, 1], ["a", "b", "c", "d"])
     expected = _expected(2, 0.1, [1, 2, 1, 4])
     assert float(loss(LABELS, outputs)) == pytest.approx(expected, rel=1e-4)
+    adjusted = replace(RECIPES["fine_tune"], loss="logit_adjusted")
+    loss = loss_for(model, adjusted, [6, 3, 1, 0])
+    assert loss.priors == [6, 3, 1, 1]
+    assert loss.from_logits == logits
     balanced = replace(RECIPES["fine_tune"], class_weights="balanced")
     loss = loss_for(model, balanced, [3, 1, 1, 1])
     weights = class_weights("balanced", [3, 1, 1, 1])

@@ -1,4 +1,4 @@
-"""Losses of integer labels with smoothing, class weights and focus; class weights from counts."""
+"""Losses of integer labels with smoothing, weights, focus, priors; class weights from counts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -134,6 +134,68 @@ class SparseFocalCrossentropy(_SparseLoss):
     def get_config(self) -> dict[str, Any]:
         """What rebuilds the loss."""
         return {**super().get_config(), "gamma": self.gamma}
+
+
+@keras.saving.register_keras_serializable(package="tl_keras")
+class SparseLogitAdjustedCrossentropy(_SparseLoss):
+    """Cross-entropy of logits to which the log of each class's share was added while training.
+
+    Menon et al. 2021 (arXiv:2007.07314), equation 10.  The model learns what speaks for a class
+    beside its being frequent, and its own outputs, to which nothing is added, aim at the balanced
+    error: they are probabilities for classes of equal share.
+
+    Args:
+        priors: Share of each class, K numbers above 0; scaled to sum to 1 (counts will do).
+        tau: How much of the log share is added; the paper takes 1.  0 is cross-entropy.
+        label_smoothing: As in :class:`SparseCrossentropy`.
+        class_weights: As in :class:`SparseCrossentropy`; both at once correct twice.
+        from_logits: Whether predictions are logits; else probabilities.
+
+    Call: labels, integers (...) or (..., 1), and predictions (..., K) -> a scalar.
+
+    Raises:
+        InputError: A value is out of range, or there are not K priors.
+
+    Example:
+        >>> loss = SparseLogitAdjustedCrossentropy([3, 1])
+        >>> round(float(loss([1], [[0.5, 0.5]])), 4)  # -log 0.25
+        1.3863
+        >>> model.compile("adam", loss)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, priors: Sequence[float], tau: float = 1.0, *,
+        name: str = "sparse_logit_adjusted_crossentropy", **options: Any,
+    ):  # fmt: skip
+        super().__init__(name=name, **options)
+        values = np.asarray(priors, "float64")
+        if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
+            raise InputError(
+                f"priors={priors!r} are no shares of classes; give a number above 0 for each class "
+                "(a class without training images: 1, as if it had one)"
+            )
+        if isinstance(tau, bool) or not 0 <= tau < float("inf"):
+            raise InputError(f"tau={tau!r} of the logit adjustment is 0 or more and finite")
+        self.priors, self.tau = values.tolist(), float(tau)
+
+    def _one_hot_loss(self, one_hot: Any, y_pred: Any) -> Any:
+        if y_pred.shape[-1] != len(self.priors):
+            raise InputError(
+                f"{len(self.priors)} priors for {y_pred.shape[-1]} classes; give one each"
+            )
+        logits = y_pred
+        if not self.from_logits:
+            # The log of a softmax is the logits but for a constant, which cancels out.
+            logits = keras.ops.log(keras.ops.maximum(y_pred, keras.config.epsilon()))
+        shares = np.log(np.divide(self.priors, sum(self.priors)))
+        added = keras.ops.convert_to_tensor(self.tau * shares, logits.dtype)
+        return keras.losses.categorical_crossentropy(
+            one_hot, logits + added, from_logits=True, label_smoothing=self.label_smoothing
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """What rebuilds the loss."""
+        return {**super().get_config(), "priors": self.priors, "tau": self.tau}
 
 
 def class_weights(

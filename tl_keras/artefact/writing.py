@@ -105,6 +105,9 @@ def describe(run: "Run") -> dict[str, Any]:
             "name": run.recipe.name,
             "reason": run.recipe.reason,
             "bottom_rate": run.recipe.bottom_rate,
+            "loss": run.recipe.loss,
+            "class_weights": run.recipe.class_weights,
+            "balance": run.recipe.balance,
             "stages": [vars(stage) for stage in run.recipe.stages],
         },
         "seed": run.seed,
@@ -115,6 +118,7 @@ def describe(run: "Run") -> dict[str, Any]:
         "train_images": len(targets),
         "train_counts": dict(zip(run.names, counts, strict=True)),
         "train_fingerprint": train.fingerprint() if hasattr(train, "fingerprint") else None,
+        "split": _split(run),
         "skipped": [list(item) for item in getattr(train, "skipped", ())],
         "seconds": round(run.seconds, 1),
         "parameters": run.model.count_params(),
@@ -126,6 +130,23 @@ def describe(run: "Run") -> dict[str, Any]:
             "backend": f"{keras.backend.backend()} {version(keras.backend.backend())}",
             "numpy": version("numpy"),
             "pillow": version("pillow"),
+        },
+    }
+
+
+def _split(run: "Run") -> dict[str, Any] | None:
+    """Which content was on which side: one number for both, and one for each with its targets."""
+    from tl_keras.data.splitting import split_fingerprint
+
+    sides = {"train": run.train, "val": run.val}
+    if not all(side is None or hasattr(side, "fingerprint") for side in sides.values()):
+        return None
+    return {
+        "fingerprint": split_fingerprint(run.train, run.val),
+        **{
+            name: {"images": len(side), "fingerprint": side.fingerprint()}
+            for name, side in sides.items()
+            if side is not None
         },
     }
 

@@ -1,6 +1,7 @@
 """What a pass over the data is: a function of the seed and the epoch, and of nothing else."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class EpochOrder:
     ) -> None:
         self.count, self.batch_size = count, batch_size
         self.shuffle, self.seed, self.drop_remainder = shuffle, seed, drop_remainder
+        self._draw: Callable[[int, int], np.ndarray] | None = None
         self._next = 0
         self._kept: tuple[int, np.ndarray] | None = None
         self._lock = threading.Lock()
@@ -80,6 +82,21 @@ class EpochOrder:
             self._next += 1
             return self._next - 1
 
+    def draw_by(self, draw: Callable[[int, int], np.ndarray]) -> None:
+        """Draws the examples of shuffled epochs otherwise than each once.
+
+        Args:
+            draw: gives int64 (count,) positions of ``(seed, epoch)``, and the same for the same;
+                see :func:`tl_keras.data.balance_classes`.
+
+        Example:
+            >>> order = EpochOrder(3, 2, shuffle=True)
+            >>> order.draw_by(lambda seed, epoch: np.array([1, 1, 1]))
+            >>> order.batch(0, 0).tolist()
+            [1, 1]
+        """
+        self._draw, self._kept = draw, None
+
     def indices(self, epoch: int) -> np.ndarray:
         """The order of an epoch.
 
@@ -87,8 +104,8 @@ class EpochOrder:
             epoch: a whole number from 0 on.
 
         Returns:
-            int64 array (count,): a permutation drawn from ``(seed, epoch)``, or 0, 1, 2, … where
-            nothing is shuffled.
+            int64 array (count,): a permutation drawn from ``(seed, epoch)``, or what
+            :meth:`draw_by` was given draws, or 0, 1, 2, … where nothing is shuffled.
 
         Example:
             >>> EpochOrder(3, 2).indices(7).tolist()
@@ -98,9 +115,12 @@ class EpochOrder:
             return np.arange(self.count)
         kept = self._kept
         if kept is None or kept[0] != epoch:
-            kept = (epoch, np.random.default_rng([self.seed, epoch]).permutation(self.count))
+            kept = (epoch, (self._draw or self._permutation)(self.seed, epoch))
             self._kept = kept
         return kept[1]
+
+    def _permutation(self, seed: int, epoch: int) -> np.ndarray:
+        return np.random.default_rng([seed, epoch]).permutation(self.count)
 
     def batch(self, epoch: int, number: int) -> np.ndarray:
         """The examples of one batch.

@@ -164,6 +164,7 @@ def fit(
         seed=seed,
         batch_size=batch_size,
         train=train,
+        val=val,
         interrupted=interrupted,
         seconds=time.perf_counter() - began,
     )

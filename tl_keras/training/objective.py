@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from tl_keras.losses import SparseCrossentropy, SparseFocalCrossentropy, class_weights
+from tl_keras.losses import (
+    SparseCrossentropy,
+    SparseFocalCrossentropy,
+    SparseLogitAdjustedCrossentropy,
+    class_weights,
+)
 from tl_keras.training.recipes import Recipe
 
 
@@ -20,7 +25,8 @@ def loss_for(
     Args:
         model: Of ``build_classifier``; its last layer says whether predictions are logits.
         recipe: Names loss, label smoothing and class weights.
-        counts: Training images of each class, for class weights.
+        counts: Training images of each class, for class weights and priors; a class without any
+            has the prior of one image.
         class_names: Names of the classes, for class weights by name.
 
     Returns:
@@ -40,5 +46,10 @@ def loss_for(
         weights = class_weights(recipe.class_weights, counts, class_names)
     if recipe.loss == "crossentropy" and weights is None and not recipe.label_smoothing:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    common = {
+        "label_smoothing": recipe.label_smoothing, "class_weights": weights, "from_logits": logits
+    }  # fmt: skip
+    if recipe.loss == "logit_adjusted":
+        return SparseLogitAdjustedCrossentropy(np.maximum(counts, 1), **common)
     kind = SparseFocalCrossentropy if recipe.loss == "focal" else SparseCrossentropy
-    return kind(label_smoothing=recipe.label_smoothing, class_weights=weights, from_logits=logits)
+    return kind(**common)

@@ -14,6 +14,7 @@ from tl_keras.callbacks.averaged_evaluation import AveragedEvaluation
 from tl_keras.callbacks.exact_resume import FitKeeper
 from tl_keras.callbacks.input_profile import InputProfile
 from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable_variable
+from tl_keras.data.balancing import balance_classes
 from tl_keras.data.pipeline import reading_errors, set_epoch
 from tl_keras.tasks.task import Task
 from tl_keras.training.feature_batches import EVALUATED_ROWS
@@ -75,6 +76,17 @@ class Setup:
         names = self.task.names(self.train) if hasattr(self.train, "dataset") else ()
         return self.task.loss(model, self.recipe, self.counts, names)
 
+    def balanced(self, batches: Any) -> Any:
+        """These training batches, drawn as the recipe says.
+
+        Raises:
+            InputError: The recipe balances classes, and what is learned has none.
+        """
+        if self.recipe.balance is None:
+            return batches
+        labels = self.train.labels if hasattr(self.train, "labels") else self.train[1]
+        return balance_classes(batches, np.asarray(labels), self.recipe.balance)
+
 
 def phases(model: keras.Model, stages: Sequence[Stage]) -> list[list[Stage]]:
     """Stages by the ``fit()`` that trains them: one on features alone, others with their like."""
@@ -108,6 +120,7 @@ def fit_head(setup: Setup, stage: Stage) -> None:
     optimizer = optimizer_for(setup.recipe, head)
     head.compile(optimizer, setup.objective(setup.model), metrics=setup.task.metrics(setup.model))
     batches = features.batches(_HEAD_BATCH, shuffle=True, seed=setup.pixels["seed"])
+    batches = setup.balanced(batches)
     clock = StageClock([stage], len(batches), setup.journal)
     head.fit(
         batches,
@@ -131,9 +144,11 @@ def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
     parts = setup.checkpoint.parts if setup.checkpoint else 1
 
     def divided(count: int) -> Any:
-        return replica_batches(
-            setup.train, placement, shuffle=True, augment=stages[0].augment, training=True,
-            accumulate=count, cache=setup.cache, **shape,
+        return setup.balanced(
+            replica_batches(
+                setup.train, placement, shuffle=True, augment=stages[0].augment, training=True,
+                accumulate=count, cache=setup.cache, **shape,
+            )
         )  # fmt: skip
 
     batches = divided(parts)

@@ -4,10 +4,11 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tl_keras.data.balancing import BALANCES
 from tl_keras.errors import InputError
 from tl_keras.training.schedule import SCHEDULES
 
-LOSSES = ("crossentropy", "focal")
+LOSSES = ("crossentropy", "focal", "logit_adjusted")
 CLASS_WEIGHTS = ("balanced", "effective")
 # These follow from the data, so they are made when the data are there.
 BY_DATA = ("auto", "bit_hyperrule")
@@ -85,11 +86,18 @@ class Recipe:
         clip_norm: Highest global norm of a step's gradients; None: not clipped.
         ema: Momentum, in [0, 1), of a moving average of the weights that evaluation and the best
             epoch use, such as 0.99; None: no average.
-        loss: ``"crossentropy"``, or ``"focal"`` (Lin et al. 2017, arXiv:1708.02002).
+        loss: ``"crossentropy"``, ``"focal"`` (Lin et al. 2017, arXiv:1708.02002), or
+            ``"logit_adjusted"`` by the training images of each class (Menon et al. 2021,
+            arXiv:2007.07314).
         label_smoothing: Share of each target spread over all classes, in [0, 1).
         class_weights: ``"balanced"`` (inverse frequency), ``"effective"`` (effective number of
             samples, arXiv:1901.05555), or a mapping from class name or number to weight; None:
             every image counts the same.
+        balance: ``"balanced"``: epochs draw each class equally often; ``"sqrt"``: by the square
+            root of its count (Kang et al. 2020, arXiv:1910.09217); None: each image once.
+
+    ``class_weights``, ``balance`` and ``"logit_adjusted"`` each correct for rare classes alone; two
+    of them together correct twice.
 
     Raises:
         InputError: A value is outside its range, or unknown.
@@ -109,6 +117,7 @@ class Recipe:
     loss: str = "crossentropy"
     label_smoothing: float = 0.0
     class_weights: str | Mapping[str | int, float] | None = None
+    balance: str | None = None
 
     def __post_init__(self) -> None:
         wrong = {
@@ -122,6 +131,9 @@ class Recipe:
                 self.class_weights is None
                 or isinstance(self.class_weights, Mapping)
                 or self.class_weights in CLASS_WEIGHTS
+            ),
+            f"balance is one of {', '.join(BALANCES)}, or None": not (
+                self.balance is None or self.balance in BALANCES
             ),
         }
         for rule, broken in wrong.items():

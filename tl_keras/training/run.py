@@ -29,6 +29,7 @@ class Run:
         image_size: Side of the model's square input, px.
         resize: How images are brought to that size.
         train: The training data as given.
+        val: The validation data as given, or None.
         seconds: Wall time of ``fit``.
         interrupted: Whether Ctrl-C ended it early.
         settings: What answers need beside the model, found on the validation data: thresholds.
@@ -44,6 +45,7 @@ class Run:
     seed: int
     batch_size: int
     train: Any
+    val: Any = None
     interrupted: bool = False
     seconds: float = 0.0
     metrics: dict[str, Any] = field(default_factory=dict)
