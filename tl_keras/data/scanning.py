@@ -173,7 +173,7 @@ def scan(paths: Sequence[str], *, progress: bool = True) -> Iterator[Checked]:
         >>> [checked.reason for checked in scan(["no/such.jpg"])]
         ['no such file']
     """
-    return _in_threads(check_file, paths, "image", progress)
+    return in_threads(check_file, paths, "image", progress)
 
 
 def scan_masks(
@@ -201,12 +201,27 @@ def scan_masks(
             return Skipped(error.source, error.reason)
         return None
 
-    return _in_threads(check, masks, "mask", progress)
+    return in_threads(check, masks, "mask", progress)
 
 
-def _in_threads(
+def in_threads(
     check: Callable[[_Item], _Result], items: Sequence[_Item], unit: str, progress: bool
 ) -> Iterator[_Result]:
+    """Applies a function to many files in parallel threads.
+
+    Args:
+        check: what to do with each; it must not raise.
+        items: the files.
+        unit: one of them, for the bar.
+        progress: as for :func:`scan`.
+
+    Yields:
+        What ``check`` returned, in the order given.
+
+    Example:
+        >>> list(in_threads(str.upper, ["a", "b"], "letter", False))
+        ['A', 'B']
+    """
     with (
         ThreadPoolExecutor(workers()) as pool,
         tqdm(
