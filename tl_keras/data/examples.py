@@ -12,6 +12,8 @@ from tl_keras.data.boxes import Boxes
 from tl_keras.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tl_keras.data.masks import Mask
 
 #: The names of the parts that data may bring, in the order in which they lose a copy: of files
@@ -323,6 +325,26 @@ class Examples:
         for row in sorted(rows):
             total.update(f"\0{row}".encode())
         return total.hexdigest()
+
+    def to_csv(self, path: str | os.PathLike) -> "Path":
+        """Writes every column to a table that ``from_csv`` reads back.
+
+        Args:
+            path: the file to write; ``.tsv`` writes tabs.
+
+        Returns:
+            The file; see :func:`tl_keras.data.reading.table_out.to_csv`.
+
+        Raises:
+            InputError: it cannot be written, or a mask lies in no file.
+
+        Example:
+            >>> examples.to_csv("photos.csv")  # doctest: +SKIP
+            PosixPath('photos.csv')
+        """
+        from tl_keras.data.reading.table_out import to_csv
+
+        return to_csv(self, path)
 
     def dataset(
         self,

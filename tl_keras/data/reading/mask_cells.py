@@ -131,7 +131,7 @@ def mask_from_cell(
 
     Example:
         >>> cell = {"things": [["1.png", "cell"]]}
-        >>> mask_from_cell(cell, {"cell": 0}, os.path.abspath).classes
+        >>> mask_from_cell(cell, {"cell": 0}, str).classes
         (0,)
     """
 
