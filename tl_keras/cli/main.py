@@ -14,6 +14,8 @@ COMMANDS = {
     "train": ("tl_keras.cli.train", "train a classifier on a folder of images"),
     "predict": ("tl_keras.cli.predict", "name the class of new images"),
     "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),
+    "augment": ("tl_keras.cli.augment", "draw what augmentation shows the model"),
+    "convert": ("tl_keras.cli.convert", "turn sound, series, mouse tracks or pages into images"),
     "lr-find": ("tl_keras.cli.lr_find", "find a learning rate by a range test"),
     "backbones": ("tl_keras.cli.backbones", "list the bases with size, speed and intended use"),
 }
