@@ -27,6 +27,7 @@ _PUBLIC = {
     "freeze": "tl_keras.backbones.freezing",
     "unfreeze": "tl_keras.backbones.freezing",
     "build_classifier": "tl_keras.builders.classifier",
+    "build_tagger": "tl_keras.builders.classifier",
     "Recipe": "tl_keras.training.recipes",
     "Stage": "tl_keras.training.recipes",
     "fit": "tl_keras.training.fit",

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from tl_keras.backbones.bundled import bundled_backbones
+from tl_keras.errors import InputError
 
 
 class Base(NamedTuple):
@@ -61,14 +62,18 @@ def data(options: Any) -> Data:
     Raises:
         InputError: They cannot be read, or parted.
     """
-    from tl_keras.data import from_folder, sample_set
+    from tl_keras.data.reading.opening import open_data
+    from tl_keras.data.sample_examples import sample_examples
     from tl_keras.data.splitting import check_seed
 
     check_seed(options.seed)
+    if options.tags and options.task != "tag":
+        raise InputError("--tags names columns of tags; add --task tag")
     if options.data is None:
-        examples = from_folder(sample_set() / "images")
+        examples = sample_examples()
     else:
-        examples = from_folder(options.data, strict=options.strict)
+        columns = {"tags": options.tags} if options.tags else {}
+        examples = open_data(options.data, strict=options.strict, **columns)
     return Data(examples, *parts(examples, options.val_fraction, options.seed))
 
 
