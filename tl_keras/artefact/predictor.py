@@ -25,6 +25,8 @@ class Predictor:
         task: What it learned.
         names: Of the classes or tags, in the order of the outputs.
         settings: What answers need besides, such as thresholds.
+        tta: The preset whose views are averaged where nothing else is asked for; ``"none"``
+            unless ``model.json`` says otherwise.
 
     Example:
         >>> tl.load("saved_models/photos").predict(["new/1.jpg"])  # doctest: +SKIP
@@ -55,49 +57,65 @@ class Predictor:
             )
         self.image_size: int = self.description["image_size"]
         self.resize: str = self.description["resize"]
+        self.tta: str = self.description.get("tta", "none")
 
-    def predict(self, sources: Any) -> list[Any]:
+    def predict(self, sources: Any, tta: str | None = None) -> list[Any]:
         """Predict images given as paths, encoded bytes, or arrays.
 
         Args:
             sources: One or a list of: a path (``str`` or ``Path``); the bytes of an image file; a
                 uint8 array (H, W), (H, W, 3) or (H, W, 4), 0..255, of any size.  An array
                 (N, H, W, 3) is N images.
+            tta: Test-time augmentation: the name of a preset (``tl_keras.data.PRESETS``), over
+                whose fixed views, such as mirror images, probabilities are averaged; by default
+                :attr:`tta`.
 
         Returns:
             One answer for each, in order: :class:`tl_keras.tasks.classification.Prediction`, or
             :class:`tl_keras.tasks.tagging.Tags` of a tagger.
 
         Raises:
-            InputError: A source is no image that can be read; its name stands in the message.
+            InputError: A source is no image that can be read; its name stands in the message; or
+                there is no such preset.
         """
         sources = _as_list(sources)
         if not sources:
             raise InputError("nothing to predict; give at least one image")
         names = [_name(source, i) for i, source in enumerate(sources)]
-        return self.task.answers(names, self.probabilities(sources), self.names, self.settings)
+        return self.task.answers(names, self.probabilities(sources, tta), self.names, self.settings)
 
-    def probabilities(self, sources: Sequence[Any]) -> np.ndarray:
+    def probabilities(self, sources: Sequence[Any], tta: str | None = None) -> np.ndarray:
         """Probabilities, float64 (N, outputs), of sources as in :meth:`predict`."""
+        from tl_keras.data.augment.presets import preset
         from tl_keras.data.decoding import load_image
 
-        outputs = []
+        views = preset(self.tta if tta is None else tta).views
+        found = []
         for start in range(0, len(sources), _BATCH):
             batch = [
                 load_image(source, self.image_size, self.resize)
                 for source in sources[start : start + _BATCH]
             ]
-            outputs.append(np.asarray(self.model.predict_on_batch(np.stack(batch)), "float64"))
-        return self.task.probabilities(self.model, np.concatenate(outputs))
+            seen = (np.stack([view.image(image) for image in batch]) for view in views)
+            found.append(np.mean([self._probabilities(images) for images in seen], axis=0))
+        return np.concatenate(found)
 
-    def evaluate(self, examples: Any) -> dict[str, Any]:
+    def _probabilities(self, images: np.ndarray) -> np.ndarray:
+        outputs = np.asarray(self.model.predict_on_batch(images), "float64")
+        return self.task.probabilities(self.model, outputs)
+
+    def evaluate(self, examples: Any, tta: str | None = None) -> dict[str, Any]:
         """Metrics on labelled examples, each figure with a 95 % interval.
+
+        Args:
+            examples: ``tl_keras.data.Examples``.
+            tta: As in :meth:`predict`.
 
         Raises:
             InputError: The examples have classes or tags that the model does not know.
         """
         targets = self.task.targets(examples, self.names)
-        probabilities = self.probabilities(examples.paths)
+        probabilities = self.probabilities(examples.paths, tta)
         return self.task.measure(targets, probabilities, self.names, self.settings)
 
 

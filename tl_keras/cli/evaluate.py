@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tl_keras.cli.options import add_json, messages, percent, print_json
+from tl_keras.cli.options import add_json, add_tta, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
 
 _EXAMPLES = """\
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
     )
+    add_tta(parser)
     add_json(parser)
 
 
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         examples = from_folder(options.data, strict=options.strict)
         if options.split:
             examples = examples.part(options.split)
-        metrics = predictor.evaluate(examples)
+        metrics = predictor.evaluate(examples, tta=options.tta)
         if options.output:
             folder = Path(options.output)
             folder.mkdir(exist_ok=True)

@@ -17,6 +17,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_tta(parser: argparse.ArgumentParser) -> None:
+    """``--tta``."""
+    parser.add_argument(
+        "--tta", metavar="PRESET",
+        help="average over views of each image (mirrored, closer, turned), as suits the kind of "
+        "picture: standard, document, medical, texture, spectrogram or none; takes a pass of the "
+        "model for each view (default: what the model was saved with, or none)",
+    )  # fmt: skip
+
+
 def add_training(parser: argparse.ArgumentParser) -> None:
     """Options of every command that trains."""
     parser.add_argument("--output", metavar="DIR", help="where the result goes; must not exist yet")

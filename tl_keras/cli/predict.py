@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tl_keras.cli.options import add_json, messages, print_json
+from tl_keras.cli.options import add_json, add_tta, messages, print_json
 from tl_keras.cli.startup import start_keras
 from tl_keras.errors import InputError
 
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show the K most probable, whatever they are (default: 1 class, or the tags above "
         "their threshold)",
     )  # fmt: skip
+    add_tta(parser)
     add_json(parser)
 
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         predictions, skipped = [], []
         for path in paths:
             try:
-                predictions += predictor.predict(path)
+                predictions += predictor.predict(path, tta=options.tta)
             except InputError as problem:
                 skipped.append({"path": path, "reason": str(problem)})
                 print(f"tl-keras: left out: {problem}", file=sys.stderr)

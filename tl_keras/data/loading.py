@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tl_keras.data.augment.change import Change
 from tl_keras.data.augment.mixing import Mix
 from tl_keras.data.augment.presets import preset
 from tl_keras.data.decoding import UnreadableImageError, load_image, open_regular
@@ -60,7 +61,9 @@ class BatchLoader:
         #: A row per example, before mixing: int32 (N,) labels, float32 (N, K) one-hot, or float32
         #: (N, T) tags.
         self.targets = _targets(examples, target)
-        if self._preset.mixing and target == "labels":
+        #: Whether images and targets are mixed with others'.
+        self.mixes = self._preset.mixing is not None
+        if self.mixes and target == "labels":
             raise InputError(
                 f"augment={augment!r} mixes images, and labels cannot say how much of each; give "
                 "target='one_hot' and a loss of one-hot labels (CategoricalCrossentropy)"
@@ -114,7 +117,7 @@ class BatchLoader:
             >>> BatchLoader(examples, 224).targets_of(np.array([0]), 0)  # doctest: +SKIP
         """
         rows = self.targets[indices]
-        if self._preset.mixing:
+        if self.mixes:
             for row, index in enumerate(indices):
                 mix = self._mix(int(index), int(epoch))
                 rows[row] = mix.targets(rows[row], self.targets[mix.partner])
@@ -133,7 +136,20 @@ class BatchLoader:
             return
         image = scratch("augmenting", out.shape)
         self._decoded(index, image)
-        self._preset.image(image, np.random.default_rng([self.seed, epoch, index]), out)
+        self.change(index, epoch).image(image, out)
+
+    def change(self, index: int, epoch: int) -> Change:
+        """What the preset draws for an image; boxes and masks of the square follow its matrix.
+
+        Args:
+            index: position in the table.
+            epoch: which pass.
+
+        Example:
+            >>> BatchLoader(examples, 224, augment="texture").change(0, 0).matrix  # doctest: +SKIP
+        """
+        random = np.random.default_rng([self.seed, epoch, index])
+        return self._preset.draw(random, self.image_size, self.image_size)
 
     def _decoded(self, index: int, out: np.ndarray) -> None:
         path = self.examples.paths[index]

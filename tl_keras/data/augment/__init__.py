@@ -20,6 +20,8 @@ _PUBLIC = {
     "preset": "presets",
     "Sample": "sample",
     "View": "views",
+    "augmentation_layers": "keras_layers",
+    "contact_sheet": "sheet",
 }
 
 __all__ = sorted(_PUBLIC)

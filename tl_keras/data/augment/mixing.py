@@ -72,7 +72,9 @@ class Mixing:
         kind = self.kinds[int(random.integers(len(self.kinds)))]
         share = float(random.beta(_ALPHA[kind], _ALPHA[kind]))
         if kind == "mixup":
-            return Mix(partner, share, None)
+            # Beta is even-handed, and so is the draw of partners: nothing changes by it but that
+            # every image comes once an epoch, as the stronger one.
+            return Mix(partner, max(share, 1 - share), None)
         half = size * math.sqrt(1 - share) / 2
         x, y = random.uniform(0, size, 2)
         edges = np.rint(np.clip([x - half, y - half, x + half, y + half], 0, size))

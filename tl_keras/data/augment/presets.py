@@ -89,13 +89,13 @@ PRESETS: dict[str, Preset] = {
         Preset("none", "images as they are"),
         Preset(
             "light",
-            "mirrored, enlarged by up to 1.15, light and contrast +-10 %",
+            "mirrored, enlarged by up to 1.15, light and contrast ±10 %",
             (Crop(area=(0.76, 1.0)), Flip(), Tone(brightness=0.1, contrast=0.1)),
             MIRRORED,
         ),
         Preset(
             "standard",
-            "mirrored, 50 to 100 % of the area, +-10 degrees, light, contrast, colour +-20 %",
+            "mirrored, 50 to 100 % of the area, ±10 degrees, light, contrast, colour ±20 %",
             (
                 Crop(area=(0.5, 1.0), aspect=(3 / 4, 4 / 3)),
                 Affine(rotate=10),
@@ -117,7 +117,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "document",
-            "pages: no mirror; +-2 degrees, slight perspective, light +-15 %, some blurred",
+            "pages: no mirror; ±2 degrees, slight perspective, light ±15 %, some blurred",
             (
                 Affine(rotate=2, zoom=(0.95, 1.08), shear=1, across=0.02, down=0.02),
                 Perspective(0.02),
@@ -128,7 +128,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "medical",
-            "scans: no mirror (sides matter); +-7 degrees, zoom +-7 %, intensity +-10 %",
+            "scans: no mirror (sides matter); ±7 degrees, zoom ±7 %, intensity ±10 %",
             (
                 Affine(rotate=7, zoom=(0.93, 1.07), across=0.04, down=0.04),
                 Tone(brightness=0.1, contrast=0.1),
@@ -137,7 +137,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "texture",
-            "surfaces, seen from above: all mirrors and quarter turns, crops, light +-10 %",
+            "surfaces, seen from above: all mirrors and quarter turns, crops, light ±10 %",
             (
                 Crop(area=(0.6, 1.0)),
                 QuarterTurn(),
