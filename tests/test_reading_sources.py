@@ -208,7 +208,7 @@ def test_records_of_the_usual_layouts(packing, tmp_path):
         assert [Path(file).read_bytes() for file in examples.paths] == images
     named = from_tfrecord(tmp_path / "1.tfrecord", class_names=["z", "y"])
     assert named.class_names == ("z", "y") and named.labels.tolist() == [0, 1, 0, 1]
-    bare = from_tfrecord(tmp_path / "1.tfrecord", label="")
+    bare = from_tfrecord(tmp_path / "1.tfrecord", label=False)
     assert bare.labels.tolist() == [-1] * 4
 
 
@@ -365,7 +365,7 @@ def test_tensorflow_data_sets_of_every_form():
     labelled = files.map(lambda data: {"image": data, "label": tf.strings.length(data) % 2})
     assert from_tfds(files).labels.tolist() == [-1, -1]
     for form in (labelled, labelled.batch(2)):
-        examples = from_tfds(form, label="")
+        examples = from_tfds(form, label=False)
         assert Path(examples.paths[0]).read_bytes() == encoded(0, "JPEG")
 
 

@@ -19,7 +19,7 @@ _LABEL = ("label", "labels", "fine_label", "class", "category", "target", "tags"
 def from_huggingface(
     dataset: Any,
     image: str | None = None,
-    label: str | None = None,
+    label: str | bool | None = None,
     *,
     into: str | os.PathLike | None = None,
     strict: bool = False,
@@ -34,7 +34,7 @@ def from_huggingface(
             brought split.
         image: the column of images; by default the only one of the feature ``Image``.
         label: the column of classes (``ClassLabel``, names or whole numbers), or of lists of
-            them, which are tags; guessed.  ``""``: none.
+            them, which are tags; guessed.  ``False``: none.
         into: the folder of the images; by default ``tl_keras/images`` below Keras' home.
         strict: raise instead of leaving an image out.
         progress: show bars on standard error when it takes long.
@@ -97,11 +97,11 @@ def _image_column(features: Mapping[str, Any], image: str | None) -> str:
     return found[0]
 
 
-def _label_column(features: Mapping[str, Any], image: str, label: str | None) -> str:
+def _label_column(features: Mapping[str, Any], image: str, label: str | bool | None) -> str:
     if label is not None:
         if label and label not in features:
             raise InputError(f"the data set has no column {label!r}; it has {', '.join(features)}")
-        return label
+        return label or ""
     usual = [key for key in _LABEL if key in features and key != image]
     classes = [key for key, feature in features.items() if type(feature).__name__ == "ClassLabel"]
     return next((key for key in usual if key in classes), next(iter([*classes, *usual]), ""))

@@ -1,9 +1,15 @@
 """One door for all data: find out what a source is, say so, and read it."""
 
+import inspect
+import os
+import sys
 from typing import Any
 
 from tl_keras.data.examples import Examples
-from tl_keras.data.folders import from_folder
+from tl_keras.data.reading.formats import FORMATS, NOTHING_ELSE, Recognised, reader_of, recognise
+from tl_keras.errors import InputError
+
+_IN_FILES = ("csv", "voc", "coco", "yolo", "masks", "tfrecord", "archive")
 
 
 def open_data(
@@ -16,22 +22,82 @@ def open_data(
 ) -> Examples:
     """Reads data of any kind that tl_keras knows: what every command's DATA goes through.
 
+    A folder with a folder of images per class is read by :func:`tl_keras.data.from_folder`,
+    whatever else lies in it.  For any other, one line on standard error says what it was taken
+    for, and why.
+
     Args:
-        source: a folder, a file, an archive, the URL of one, a data set object, arrays, or a table.
-        format: what it is, where that is not to be found out.
-        strict: raise instead of leaving a file out.
-        progress: say on standard error what it was taken for, and show bars.
-        **options: of the reader of that format.
+        source: a folder (classes, VOC, COCO, YOLO, images and masks, TFRecord), a file (``.csv``,
+            ``.tsv``, ``.parquet``, COCO's ``.json``, YOLO's ``.yaml``, ``.tfrecord``), an archive
+            or its URL, a data set object of TensorFlow Datasets or Hugging Face, a pair of arrays
+            (images, labels), or a table, which is returned as it is.
+        format: ``"folder"``, ``"csv"``, ``"voc"``, ``"coco"``, ``"yolo"``, ``"masks"``,
+            ``"tfrecord"``, ``"archive"``, ``"arrays"``, ``"tfds"`` or ``"huggingface"``, where it
+            cannot be told, or is told wrongly; for an archive, that of what is in it.
+        strict: raise instead of leaving anything out.
+        progress: say what it was taken for, and show bars, on standard error.
+        **options: of the reader of that format (``from_csv`` and so on).
 
     Returns:
         The table.
 
     Raises:
-        InputError: it cannot be read, or cannot be told what it is.
+        InputError: it cannot be told what it is, or cannot be read.
 
     Example:
-        >>> open_data("photos/")  # doctest: +SKIP
+        >>> open_data("photos.zip")  # doctest: +SKIP
+        >>> open_data("street/", format="coco", strict=True)  # doctest: +SKIP
     """
     if isinstance(source, Examples):
         return source
-    return from_folder(source, strict=strict, progress=progress, **options)
+    found = recognise(source, format)
+    reader = reader_of(found.format)
+    if found.format == "folder":
+        return _class_folders(reader, source, found, strict=strict, progress=progress, **options)
+    if progress:
+        print(f"{_name(source)}: read as {found.format}, for {found.why}", file=sys.stderr)
+    if found.format == "archive":
+        inner = None if format == "archive" else format
+        return reader(source, format=inner, strict=strict, progress=progress, **options)
+    _check_options(reader, options)
+    given = found.source if found.format == "arrays" else (_loaded(found),)
+    return reader(*given, strict=strict, progress=progress, **options)
+
+
+def _class_folders(reader: Any, source: Any, found: Recognised, **options: Any) -> Examples:
+    _check_options(reader, options)
+    try:
+        return reader(source, **options)
+    except InputError as error:
+        if found.why != NOTHING_ELSE:
+            raise
+        others = ", ".join(what for name, (_, what) in FORMATS.items() if name in _IN_FILES)
+        raise InputError(f"{error} (other data that is read: {others})") from None
+
+
+def _name(source: Any) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source).split("?")[0]
+    return f"the {type(source).__name__}"
+
+
+def _check_options(reader: Any, options: dict[str, Any]) -> None:
+    _, *known = inspect.signature(reader).parameters
+    for name in options:
+        if name not in known:
+            raise InputError(f"{reader.__name__} has no option {name!r}; it has {', '.join(known)}")
+
+
+def _loaded(found: Recognised) -> Any:
+    """What a reader takes: of a folder that Hugging Face wrote, the data set in it."""
+    if found.format != "huggingface" or not isinstance(found.source, os.PathLike):
+        return found.source
+    try:
+        import datasets
+    except ImportError:
+        raise InputError(f"reading {found.source} needs pip install datasets") from None
+    try:
+        return datasets.load_from_disk(os.fspath(found.source))
+    except Exception as error:  # of a library that reads strangers' files
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"cannot read {found.source}: {reason}; write it anew") from None

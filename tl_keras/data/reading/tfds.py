@@ -24,7 +24,7 @@ def from_tfds(
     info: Any = None,
     *,
     image: str | None = None,
-    label: str | None = None,
+    label: str | bool | None = None,
     into: str | os.PathLike | None = None,
     strict: bool = False,
     progress: bool = True,
@@ -41,7 +41,7 @@ def from_tfds(
         info: the ``DatasetInfo``: names of the classes, and boxes (``objects`` with ``bbox`` and
             ``label``; TFDS notes them as ymin, xmin, ymax, xmax in fractions of the sides).
         image: key of the image, uint8 or the bytes of a file; guessed.
-        label: key of the label; guessed.  ``""``: none.
+        label: key of the label; guessed.  ``False``: none.
         into: the folder of the images; by default ``tl_keras/images`` below Keras' home.
         strict: raise instead of leaving an image out.
         progress: show bars on standard error when it takes long.
@@ -122,7 +122,7 @@ def _rows(data: Any) -> Iterator[Mapping[str, Any]]:
             yield {"image": row}
 
 
-def _keys(row: Mapping[str, Any], image: str | None, label: str | None) -> dict[str, str]:
+def _keys(row: Mapping[str, Any], image: str | None, label: str | bool | None) -> dict[str, str]:
     has = ", ".join(map(str, row)) or "none"
     for key in (image, label):
         if key and key not in row:
@@ -133,7 +133,7 @@ def _keys(row: Mapping[str, Any], image: str | None, label: str | None) -> dict[
     if label is None:
         label = next((key for key in _LABEL if key in row), "")
     objects = next((key for key in _OBJECTS if isinstance(row.get(key), Mapping)), "")
-    return {"image": image, "label": label, "objects": objects}
+    return {"image": image, "label": label or "", "objects": objects}
 
 
 def _item(
@@ -150,7 +150,7 @@ def _item(
     return Item(image, where, target)
 
 
-def _names(features: Any, key: str | None) -> list[str] | None:
+def _names(features: Any, key: str | bool | None) -> list[str] | None:
     """The names that a feature has, of the first usual key where none is given."""
     keys = [key] if key else [k for k in _LABEL if k in features]
     return next((list(features[k].names) for k in keys

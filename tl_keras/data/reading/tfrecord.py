@@ -34,8 +34,8 @@ def from_tfrecord(
     paths: str | os.PathLike | Sequence[str | os.PathLike],
     *,
     image: str | None = None,
-    label: str | None = None,
-    boxes: str | None = None,
+    label: str | bool | None = None,
+    boxes: str | bool | None = None,
     class_names: Sequence[str] | None = None,
     into: str | os.PathLike | None = None,
     strict: bool = False,
@@ -50,9 +50,9 @@ def from_tfrecord(
     Args:
         paths: a file, a folder of them, or a list.
         image: key of the encoded picture; guessed.
-        label: key of the class, a number from 0 on or a name; guessed.  ``""``: none.
+        label: key of the class, a number from 0 on or a name; guessed.  ``False``: none.
         boxes: what stands before ``/bbox/xmin`` (``ymin``, ``xmax``, ``ymax``), fractions of the
-            sides, and ``/class/text`` or ``/class/label``; guessed.  ``""``: none.
+            sides, and ``/class/text`` or ``/class/label``; guessed.  ``False``: none.
         class_names: the name of each number; by default ``"0"``, ``"1"``, ...
         into: the folder of the pictures; by default ``tl_keras/images`` below Keras' home.
         strict: raise instead of leaving a record out.
@@ -163,7 +163,11 @@ def _fields(record: bytes, where: str) -> dict[str, Any]:
 
 
 def _keys(
-    fields: dict[str, Any], image: str | None, label: str | None, boxes: str | None, file: str
+    fields: dict[str, Any],
+    image: str | None,
+    label: str | bool | None,
+    boxes: str | bool | None,
+    file: str,
 ) -> dict[str, str]:
     """What is called how, as asked for or as the first record has it."""
     has = ", ".join(sorted(fields)) or "none"
@@ -183,7 +187,7 @@ def _keys(
         label = next((key for key in _LABEL if key in fields and key != image), "")
     if boxes is None:
         boxes = next((key for key in _BOXES if f"{key}/bbox/xmin" in fields), "")
-    return {"image": image, "label": label, "boxes": boxes}
+    return {"image": image, "label": label or "", "boxes": boxes or ""}
 
 
 def _is_picture(value: list) -> bool:
