@@ -1,0 +1,66 @@
+"""Boxes that cannot be, or that leave their image."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tl_keras.data.checking.findings import Finding
+
+if TYPE_CHECKING:
+    from tl_keras.data.examples import Examples
+
+_ROUNDING = 1.0  # px that a box may leave its image, for formats count from 0 or 1
+
+
+def impossible(xyxy: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Which boxes have no area, no finite corners, or lie wholly outside.
+
+    Args:
+        xyxy: (M, 4), px.
+        size: width and height of the image, px.
+
+    Returns:
+        bool (M,).
+
+    Example:
+        >>> impossible(np.array([[0, 0, 9, 9], [5, 5, 5, 9], [90, 0, 99, 9]]), (50, 50)).tolist()
+        [False, True, True]
+    """
+    limits = np.tile(np.asarray(size, np.float32), 2)
+    inside = np.clip(np.nan_to_num(xyxy, nan=0.0), 0, limits)
+    sides = inside[:, 2:] - inside[:, :2]
+    return ~np.isfinite(xyxy).all(axis=1) | (sides <= 0).any(axis=1)
+
+
+def box_faults(examples: "Examples", sizes: np.ndarray) -> list[Finding]:
+    """Findings of kinds ``box_empty``, ``box_outside`` and ``box_class``, one a picture.
+
+    Args:
+        examples: a table with boxes.
+        sizes: int (N, 2), width and height, px.
+
+    Returns:
+        None for a table without boxes.
+    """
+    findings = []
+    for path, boxes, size in zip(examples.paths, examples.boxes or (), sizes, strict=False):
+        if not len(boxes):
+            continue
+        bad = impossible(boxes.xyxy, size)
+        over = np.maximum(-boxes.xyxy, boxes.xyxy - np.tile(size, 2)).max(axis=1)
+        leaving = ~bad & (over > _ROUNDING)
+        unknown = (boxes.classes < 0) | (boxes.classes >= len(examples.class_names))
+        for kind, chosen, what in (
+            ("box_empty", bad, "no area inside the image of"),
+            ("box_outside", leaving, "an edge outside the image of"),
+            ("box_class", unknown, "no class of the table, in the image of"),
+        ):
+            if chosen.any():
+                number = int(chosen.sum())
+                first = ", ".join(f"{value:g}" for value in boxes.xyxy[chosen][0])
+                why = (
+                    f"{number} box{'es' if number > 1 else ''} of {len(boxes)} with {what} "
+                    f"{size[0]} x {size[1]} px; the first: {first}"
+                )
+                findings.append(Finding(kind, (path,), why, float(number)))
+    return findings
