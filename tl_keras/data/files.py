@@ -121,7 +121,7 @@ def assemble(
     if all_masks:
         found = _with_sound_masks(files, found, all_masks, left_out, progress)
     if not found:
-        raise InputError(_nothing_read(files, root, left_out))
+        raise InputError(_nothing_read(files, root, left_out, bool(drawn or masks)))
     sound = [(i, image.digest) for i, image in found.items()]
     sound, crossing = without_crossing(files, sound)
     sound, conflicts = without_conflicts(files, sound)
@@ -228,10 +228,15 @@ def _with_sound_masks(
     return {i: image for i, image in found.items() if i not in faulty}
 
 
-def _nothing_read(files: Sequence[Listed], root: str, left_out: list[Skipped]) -> str:
+def _nothing_read(
+    files: Sequence[Listed], root: str, left_out: list[Skipped], annotated: bool
+) -> str:
     where = f" in {root}" if root else ""
     if not left_out:
         return f"nothing to read{where}; give a {'folder' if root else 'list'} of photos"
+    if annotated:
+        first = f"{left_out[0].path}: {left_out[0].reason}"
+        return f"none of the {len(files)} images{where} can be used, the first: {first}; mend them"
     first = f"cannot read {left_out[0].path}: {left_out[0].reason}"
     return (
         f"none of the {len(files)} files{where} is a readable image, the first: {first}; "
