@@ -72,12 +72,13 @@ def check_runtime(runtime: str, precision: str) -> None:
 def preferred_runtime(features: keras.Model, images: int, precision: str = "float32") -> str:
     """What ``"auto"`` tries first: a rule of known quantities, so that a resumed run does the same.
 
-    A conversion takes 5 to 10 seconds, during which Keras would have computed some hundred images
-    already.  Measured on two cores: MobileNetV2 0.35 at 224 px (58 million multiply-adds), Keras
-    224 images a second, OpenVINO 963; break-even at 1,800 images.  MobileNetV2 1.0 (299 million):
-    57 against 173; break-even at 500.  The rule asks for about twice that, 2.5e11 multiply-adds
-    per core.  LiteRT gained too little there (0.9 to 1.5 times) to be chosen by itself.  On a GPU,
-    in half precision and on other backends Keras computes.
+    A conversion takes 2 to 10 seconds, during which Keras would have computed some hundred images
+    already.  Measured on two quiet cores: MobileNetV2 0.35 at 224 px (58 million multiply-adds),
+    Keras 359 images a second, LiteRT 878, OpenVINO 1,085; MobileNetV2 1.0 (299 million): 117, 225
+    and 273 (``benchmarks/feature_cache.py``).  Break-even lies at 600 to 1,300 images there; the
+    rule asks for two to six times that, 2.5e11 multiply-adds per core, for slower machines.
+    LiteRT comes with TensorFlow and serves where OpenVINO is not installed.  On a GPU, in half
+    precision and on other backends Keras computes.
 
     Args:
         features: The model from images to features.
@@ -85,7 +86,7 @@ def preferred_runtime(features: keras.Model, images: int, precision: str = "floa
         precision: ``"bfloat16"`` is OpenVINO's.
 
     Returns:
-        ``"keras"`` or ``"openvino"``.
+        ``"keras"``, ``"openvino"`` or ``"litert"``.
 
     Example:
         >>> image = keras.Input((8, 8, 3))
@@ -96,7 +97,9 @@ def preferred_runtime(features: keras.Model, images: int, precision: str = "floa
     if precision == "bfloat16":
         return "openvino"
     enough = images * multiply_adds(features) >= _PAYS * workers()
-    return "openvino" if enough and _on_cpu(features) and _has("openvino") else "keras"
+    if not enough or not _on_cpu(features):
+        return "keras"
+    return next((name for name in ("openvino", "litert") if _has(name)), "keras")
 
 
 def multiply_adds(model: keras.Model) -> int:
