@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from tl_keras.convert.scripted import scripted_track
 from tl_keras.convert.settings import chosen
 from tl_keras.convert.sources import Source, find_sources
-from tl_keras.convert.track_files import UnreadableTrackError, read_track
+from tl_keras.convert.track_files import Track, UnreadableTrackError, read_track
 from tl_keras.convert.track_image import TrackImage
 from tl_keras.convert.writing import Picture, check_output, write_examples
 from tl_keras.data.examples import Examples, Skipped
@@ -68,9 +69,47 @@ def tracks(
     return write_examples(root, pictures, image, source=str(source), progress=progress)
 
 
-def _pictures(
+@dataclass(frozen=True)
+class TrackWindow:
+    """A window of a recording, or the scripted track beside it.
+
+    Attributes:
+        track: its events.
+        label: ``"person"``, ``"scripted"``, the source's own class, or ``None``.
+        start: the window's first movement in the recording.
+        source: the recording.
+
+    Example:
+        >>> from tl_keras.convert.track_files import Track
+        >>> track = Track(np.arange(2.0), np.zeros((2, 2)))
+        >>> TrackWindow(track, "person", 0, Source("a", "a", None, "ann", None)).label
+        'person'
+    """
+
+    track: Track
+    label: str | None
+    start: int
+    source: Source
+
+
+def track_windows(
     sources: Sequence[Source], image: TrackImage, seed: int | None
-) -> Iterator[Picture | Skipped]:
+) -> Iterator[TrackWindow | Skipped]:
+    """Reads and cuts recordings, as :func:`tracks` draws them.
+
+    Args:
+        sources: the recordings.
+        image: says how long a window is.
+        seed: of the scripted tracks; ``None``: none are made.
+
+    Yields:
+        Windows, and what was left out with the reason.
+
+    Example:
+        >>> gone = Source("no/such", "such", None, None, None)
+        >>> next(track_windows([gone], TrackImage(), None)).reason
+        'no such file'
+    """
     for number, one in enumerate(sources):
         try:
             track = read_track(one.path)
@@ -81,22 +120,34 @@ def _pictures(
         if not windows:
             yield Skipped(one.path, f"{len(track)} movement(s), too few for a window")
         for start, part in windows:
-            if not np.ptp(part.points, axis=0).any():
+            shown = {one.label if seed is None else PERSON: part}
+            if seed is not None and not _still(part):
+                shown[SCRIPTED] = scripted_track(part, (seed, number, start))
+            if any(map(_still, shown.values())):
                 yield Skipped(f"{one.path} at {start}", "the mouse stands still")
                 continue
-            shown = {one.label: part}
-            if seed is not None:
-                shown = {PERSON: part, SCRIPTED: scripted_track(part, (seed, number, start))}
             for label, window in shown.items():
-                if not np.ptp(window.points, axis=0).any():
-                    yield Skipped(f"{one.path} at {start}", f"the {label} mouse stands still")
-                    continue
-                yield Picture(
-                    image.render(window),
-                    f"{one.name}_{start:06d}",
-                    label,
-                    one.group or one.name,
-                    one.split,
-                    one.path,
-                    str(start),
-                )
+                yield TrackWindow(window, label, start, one)
+
+
+def _still(track: Track) -> bool:
+    return not np.ptp(track.points, axis=0).any()
+
+
+def _pictures(
+    sources: Sequence[Source], image: TrackImage, seed: int | None
+) -> Iterator[Picture | Skipped]:
+    for window in track_windows(sources, image, seed):
+        if isinstance(window, Skipped):
+            yield window
+            continue
+        one = window.source
+        yield Picture(
+            image.render(window.track),
+            f"{one.name}_{window.start:06d}",
+            window.label,
+            one.group or one.name,
+            one.split,
+            one.path,
+            str(window.start),
+        )

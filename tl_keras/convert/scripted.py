@@ -26,8 +26,10 @@ def scripted_track(person: Track, seed: int | tuple[int, ...], style: str | None
     Strokes end where the person rested (half a second without an event) and, in longer movements,
     every 0.5 to 2 s.  Along a stroke the script goes at constant speed, by a sine, or by the
     minimum-jerk profile ``10 s³ - 15 s⁴ + 6 s⁵`` (Flash & Hogan 1985), which imitates a hand.
-    Gaussian jitter of 0 to 1 px is added and positions are rounded to whole pixels.  Style,
-    easing, jitter and curves are drawn by the seed.
+    The pace from event to event varies by a log-normal factor (sigma 0 to 0.8), Gaussian jitter of
+    0 to 1 px is added, and positions are whole pixels; since a mouse that does not move reports no
+    movement, an event at the last one's place goes to a pixel beside it.  Style, easing, pace,
+    jitter and curves are drawn by the seed.
 
     Args:
         person: the track to stand beside; two events or more.
@@ -51,16 +53,16 @@ def scripted_track(person: Track, seed: int | tuple[int, ...], style: str | None
     drawn = STYLES[random.integers(len(STYLES))]
     way = _WAYS[style or drawn]
     ease = _EASINGS[random.integers(len(_EASINGS))]
-    jitter = random.uniform(0, 1)
+    jitter, unevenness = random.uniform(0, 1), random.uniform(0, 0.8)
     times, stops = person.times, _stops(person.times, random)
     points = np.empty_like(person.points, dtype=np.float64)
     for first, last in pairwise(stops):
-        passed = _moving_time(times[first : last + 1])
+        passed = _moving_time(times[first : last + 1], unevenness, random)
         points[first : last + 1] = way(
             person.points[first], person.points[last], ease(passed), random
         )
     points += random.normal(0, jitter, points.shape)
-    return Track(times, np.rint(points))
+    return Track(times, _never_still(np.rint(points), random))
 
 
 def _stops(times: np.ndarray, random: np.random.Generator) -> list[int]:
@@ -75,13 +77,22 @@ def _stops(times: np.ndarray, random: np.random.Generator) -> list[int]:
     return [*stops, len(times) - 1]
 
 
-def _moving_time(times: np.ndarray) -> np.ndarray:
+def _moving_time(times: np.ndarray, unevenness: float, random: np.random.Generator) -> np.ndarray:
     """Time in which the mouse moved, from 0 to 1: a rest counts as one ordinary step."""
     steps = np.diff(times)
-    steps = np.where(steps > _REST, np.median(steps[steps <= _REST]) if (steps <= _REST).any()
-                     else 1.0, steps)  # fmt: skip
+    moving = steps <= _REST
+    ordinary = np.median(steps[moving]) if moving.any() else 1.0
+    steps = np.where(moving, steps, ordinary) * random.lognormal(0, unevenness, len(steps))
     passed = np.concatenate([[0.0], np.cumsum(steps)])
     return passed / passed[-1]
+
+
+def _never_still(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    aside = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    for event in range(1, len(points)):
+        if (points[event] == points[event - 1]).all():
+            points[event] += aside[random.integers(4)]
+    return points
 
 
 def _straight(
