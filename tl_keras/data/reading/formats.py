@@ -31,6 +31,8 @@ FORMATS: dict[str, tuple[str, str]] = {
 }
 
 
+_PACKED = (".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz")
+
 #: Why a folder is read as class folders that may be none.
 NOTHING_ELSE = "nothing of another format is in it"
 
@@ -42,6 +44,7 @@ class Recognised(NamedTuple):
         format: its name, of :data:`FORMATS`.
         why: what speaks for it.
         source: what the reader takes.
+        options: of the reader, told by the layout.
 
     Example:
         >>> recognise("https://example.org/photos.zip").format
@@ -51,6 +54,7 @@ class Recognised(NamedTuple):
     format: str
     why: str
     source: Any
+    options: Mapping[str, Any] = {}
 
 
 def reader_of(format: str) -> Callable:
@@ -93,14 +97,14 @@ def recognise(source: Any, format: str | None = None) -> Recognised:
     if is_url(source):
         return Recognised("archive", "it is an address", source)
     if not isinstance(source, (str, os.PathLike)):
-        return Recognised(format, "asked for", source) if format else _object(source)
+        return Recognised(format, "it was asked for", source) if format else _object(source)
     path = Path(os.path.abspath(os.path.expanduser(source)))  # noqa: PTH100, PTH111 (links stay)
     if is_folder(path):
         return _folder(source, path, format)
     if not os.path.exists(path):  # noqa: PTH110 (False, not an error, for a link to itself)
         raise InputError(f"{source} does not exist; give the folder of your images")
-    if format not in (None, "archive") and archive_kind(path) is None:
-        return Recognised(format, "asked for", path)
+    if format == "archive" or (format and archive_kind(path) is None):
+        return Recognised(format, "it was asked for", path)
     return _file(source, path)
 
 
@@ -116,43 +120,48 @@ def accepted() -> str:
 
 def _folder(given: Any, path: Path, format: str | None) -> Recognised:
     if format == "folder":
-        return Recognised(format, "asked for", path)
+        return Recognised(format, "it was asked for", path)
     found = layouts_of(path)
     if format:
-        fitting = [layout for layout in found if layout.format == format]
-        return Recognised(format, "asked for", fitting[0].source if len(fitting) == 1 else path)
+        found = [layout for layout in found if layout.format == format]
+        if not found:
+            return Recognised(format, "it was asked for", path)
     if not found:
         return Recognised("folder", NOTHING_ELSE, path)  # its reader knows best what is missing
     names = list(dict.fromkeys(layout.format for layout in found))
     if len(names) > 1:
         said = "; ".join(f"{layout.format} ({layout.why})" for layout in found[:6])
-        raise InputError(f"{given} can be read in several ways; give format= (--data-format) one of: {said}")
-    if len(found) > 1 and names[0] == "csv":
-        files = ", ".join(layout.source.name for layout in found[:6])
-        raise InputError(f"{given} holds several tables ({files}); give one of the files")
-    return Recognised(names[0], found[0].why, found[0].source if len(found) == 1 else path)
+        raise InputError(
+            f"{given} can be read in several ways; give format= (--data-format) one of: {said}"
+        )
+    if len(found) > 1:
+        files = "; ".join(layout.why for layout in found[:6])
+        raise InputError(f"{given} holds several of the kind ({files}); give one of the files")
+    return Recognised(*found[0])
 
 
 def _file(given: Any, path: Path) -> Recognised:
+    """What a file is, by its content, else by its name."""
     suffix = path.suffix.lower()
+    try:
+        kind = archive_kind(path)
+    except OSError as error:
+        raise InputError(f"cannot read {given}: {error.strerror}; check its permissions") from None
+    if suffix in (".npz", ".npy"):  # the first is a zip file as well
+        raise InputError(f"{given} holds arrays; load it by numpy and give (images, labels)")
     if is_record_name(path.name):
         return Recognised("tfrecord", "its name says so", path)
+    if kind or suffix in _PACKED:
+        what = f"it is a {kind} file" if kind else f"its name ends in {suffix}"
+        return Recognised("archive", what, path)
     if suffix in TABLE_SUFFIXES:
         return Recognised("csv", f"its name ends in {suffix}", path)
     if suffix in (".yaml", ".yml"):
         return Recognised("yolo", f"its name ends in {suffix}", path)
     if suffix == ".json" and is_coco(path):
         return Recognised("coco", "it has images and annotations", path)
-    if suffix in (".npz", ".npy"):
-        raise InputError(f"{given} holds arrays; load it by numpy and give (images, labels)")
     if suffix in (".xml", *IMAGE_SUFFIXES):
         raise InputError(f"{given} is a single file; give the folder it lies in")
-    try:
-        kind = archive_kind(path)
-    except OSError as error:
-        raise InputError(f"cannot read {given}: {error.strerror}; check its permissions") from None
-    if kind:
-        return Recognised("archive", f"it is a {kind} archive", path)
     raise InputError(f"{given} is a file of no kind that is read; give {accepted()}")
 
 

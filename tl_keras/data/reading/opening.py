@@ -61,7 +61,7 @@ def open_data(
         return reader(source, format=inner, strict=strict, progress=progress, **options)
     _check_options(reader, options)
     given = found.source if found.format == "arrays" else (_loaded(found),)
-    return reader(*given, strict=strict, progress=progress, **options)
+    return reader(*given, strict=strict, progress=progress, **{**found.options, **options})
 
 
 def _class_folders(reader: Any, source: Any, found: Recognised, **options: Any) -> Examples:
