@@ -14,6 +14,7 @@ import tl_keras as tl
 from tl_keras.convert import SoundImage, mel_spectrogram, sound
 from tl_keras.convert.sound_files import UnreadableSoundError, read_sound, resample
 from tl_keras.convert.spectrogram import hz_to_mel, mel_to_hz, power_spectrogram
+from tl_keras.convert.writing import Picture, check_output, write_examples
 from tl_keras.errors import InputError
 
 SMALL = SoundImage(size=64, sample_rate=RATE, seconds=1.0, n_fft=256, hop=64, n_mels=32)
@@ -199,6 +200,7 @@ def test_nothing_usable_or_an_occupied_folder_is_an_error(tmp_path):
     (tmp_path / "in/a/empty.wav").write_bytes(b"")
     with pytest.raises(InputError, match=r"nothing in .* could be converted .*zero bytes"):
         sound(tmp_path / "in", tmp_path / "out", SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]  # nothing is left behind
     write_wav(tmp_path / "in/a/1.wav", tone(440))
     with pytest.raises(InputError, match="not an empty folder"):
         sound(tmp_path / "in", tmp_path / "in", SMALL)
@@ -220,6 +222,23 @@ def test_nothing_usable_or_an_occupied_folder_is_an_error(tmp_path):
 def test_settings_that_cannot_be_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         SoundImage(**values)
+
+
+def test_an_interrupted_conversion_leaves_nothing(tmp_path):
+    def pictures(count):
+        for number in range(count):
+            pixels = np.full((8, 8), number, np.uint8)
+            yield Picture(pixels, f"{number}", "a", None, None, "a.wav", "0")
+        if count == 2:
+            raise KeyboardInterrupt
+
+    root = check_output(tmp_path / "deep/out")
+    with pytest.raises(KeyboardInterrupt):
+        write_examples(root, pictures(2), SMALL)
+    assert list((tmp_path / "deep").iterdir()) == []
+    root.mkdir()
+    assert len(write_examples(root, pictures(3), SMALL)) == 3
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
 
 
 def test_half_empty_pictures_are_told(tmp_path):

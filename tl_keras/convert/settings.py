@@ -64,7 +64,7 @@ class Settings:
         >>> SoundImage(seconds=-1.0)
         Traceback (most recent call last):
         ...
-        tl_keras.errors.InputError: SoundImage: seconds=-1.0 is not a number above 0
+        tl_keras.errors.InputError: SoundImage: seconds=-1.0 is not a number above 0 up to 3,600
     """
 
     kind: ClassVar[str] = ""
@@ -116,7 +116,7 @@ def _wanted(meta: Any) -> str:
         return f"one of {', '.join(meta['choices'])}"
     words = "a whole number" if meta["of"] is int else "a number"
     parts = {"above": "above", "low": "from", "high": "up to"}
-    bounds = [f"{word} {meta[key]:g}" for key, word in parts.items() if meta[key] is not None]
+    bounds = [f"{word} {meta[key]:,.10g}" for key, word in parts.items() if meta[key] is not None]
     return " ".join([words, *bounds])
 
 

@@ -21,7 +21,7 @@ class TrackImage(Settings):
 
     Axes: the screen's, x to the right and y downwards; the path is moved and scaled (the same in
     both directions) so that it fills the picture but a margin of 4 %: neither the size of the
-    screen nor the place on it counts.  Colours of each step from event to event: red 255 wherever
+    screen nor the place on it counts.  Colours of each step from event to event: red 255 where
     the path is; green the time, 0 at the window's start to 255 at its end; blue the speed on the
     screen, logarithmic from ``slowest`` (0) to ``fastest`` (255) px/s.  Later steps cover earlier
     ones; the background is black.
@@ -91,7 +91,7 @@ class TrackImage(Settings):
 
         Example:
             >>> track = Track(np.arange(2.0), np.array([[0, 0], [9, 0]]))
-            >>> TrackImage(size=32).render(track)[16, 4].tolist()[:2]
+            >>> TrackImage().render(track)[111, 60].tolist()[:2]
             [255, 255]
         """
         low, high = track.points.min(axis=0), track.points.max(axis=0)

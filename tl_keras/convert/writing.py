@@ -4,9 +4,11 @@ import hashlib
 import io
 import json
 import os
+import secrets
+import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,7 @@ def check_output(folder: str | os.PathLike) -> Path:
     """The folder to write to.
 
     Raises:
-        InputError: it is a file, holds something already, or cannot be made.
+        InputError: it is a file, holds something already, or its place cannot be written.
 
     Example:
         >>> check_output("/tmp")  # doctest: +SKIP
@@ -76,12 +78,19 @@ def check_output(folder: str | os.PathLike) -> Path:
     try:
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InputError(f"{root} is not an empty folder; name a new folder for the pictures")
-        root.mkdir(parents=True, exist_ok=True)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        scratch = _scratch(root)
+        scratch.mkdir()
+        scratch.rmdir()
     except OSError as error:
         raise InputError(
             f"{root} cannot be written: {error.strerror}; name another folder"
         ) from None
     return root.resolve()
+
+
+def _scratch(root: Path) -> Path:
+    return root.with_name(f".{root.name}.{secrets.token_hex(4)}")
 
 
 def write_examples(
@@ -92,7 +101,7 @@ def write_examples(
     source: str = "",
     progress: bool = True,
 ) -> Examples:
-    """Writes pictures as they come and returns them as examples.
+    """Writes pictures as they come and returns them as examples; all, or after an error nothing.
 
     ``ROOT/[PART/]CLASS/NAME.png`` (without a class: ``ROOT/[PART/]images/``), so that
     ``tl-keras train ROOT`` reads the folder as it is; ``examples.csv`` with group, source and
@@ -101,7 +110,7 @@ def write_examples(
     own, as in :func:`tl_keras.data.from_folder`.
 
     Args:
-        root: an empty folder, from :func:`check_output`.
+        root: a new or empty folder, from :func:`check_output`.
         pictures: pictures, and what was skipped, in order.
         settings: how they were rendered.
         source: what was converted, for messages.
@@ -116,9 +125,6 @@ def write_examples(
     Example:
         >>> write_examples(root, pictures, SoundImage())  # doctest: +SKIP
     """
-    skipped: list[Skipped] = []
-    written: list[_Written] = []
-    used: set[Path] = set()
     bar = tqdm(
         pictures,
         desc="converting",
@@ -128,7 +134,28 @@ def write_examples(
         disable=None if progress else True,
         leave=False,
     )
-    for one in bar:
+    # Written beside and moved in one step: who is interrupted finds no half of it.
+    scratch = _scratch(root)
+    scratch.mkdir()
+    try:
+        examples = _write_all(scratch, bar, source)
+        examples.to_csv(scratch / TABLE)
+        text = json.dumps(settings.to_json(), indent=1)
+        (scratch / FILE).write_text(text + "\n", encoding="utf-8")
+        if root.is_dir():
+            root.rmdir()
+        scratch.rename(root)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    paths = tuple(str(root / Path(path).relative_to(scratch)) for path in examples.paths)
+    return replace(examples, paths=paths, root=str(root))
+
+
+def _write_all(root: Path, pictures: Iterable[Picture | Skipped], source: str) -> Examples:
+    skipped: list[Skipped] = []
+    written: list[_Written] = []
+    used: set[Path] = set()
+    for one in pictures:
         if isinstance(one, Skipped):
             skipped.append(one)
         else:
@@ -140,11 +167,7 @@ def write_examples(
             f"{first}); mend or replace the files"
         )
     kept, crossing, conflicts = _without_copies(written)
-    examples = _table(root, kept, (*skipped, *conflicts), crossing)
-    examples.to_csv(root / TABLE)
-    text = json.dumps(settings.to_json(), indent=1)
-    (root / FILE).write_text(text + "\n", encoding="utf-8")
-    return examples
+    return _table(root, kept, (*skipped, *conflicts), crossing)
 
 
 def _write(root: Path, picture: Picture, used: set[Path]) -> _Written:
