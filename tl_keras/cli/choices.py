@@ -73,7 +73,9 @@ def data(options: Any) -> Data:
         examples = sample_examples()
     else:
         columns = {"tags": options.tags} if options.tags else {}
-        examples = open_data(options.data, strict=options.strict, **columns)
+        examples = open_data(
+            options.data, format=options.data_format, strict=options.strict, **columns
+        )
     return Data(examples, *parts(examples, options.val_fraction, options.seed))
 
 

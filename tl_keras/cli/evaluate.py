@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tl_keras.cli.options import add_json, add_tta, messages, percent, print_json
+from tl_keras.cli.options import add_data_format, add_json, add_tta, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
 
 _EXAMPLES = """\
@@ -25,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ).replace("%", "%%")
     parser.epilog = _EXAMPLES
     parser.add_argument("model", metavar="MODEL", help="the folder that `tl-keras train` wrote")
-    parser.add_argument("data", metavar="DATA", help="a folder per class, named as in training")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="as for `tl-keras train`; classes are named as in training",
+    )
+    add_data_format(parser)
     parser.add_argument(
         "--split",
         choices=["train", "val", "test"],
@@ -47,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate and print."""
     from tl_keras.artefact.predictor import load
     from tl_keras.artefact.writing import check_output
-    from tl_keras.data import from_folder
+    from tl_keras.data import open_data
 
     began = time.perf_counter()
     if options.output:
@@ -55,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     with messages(options.json):
         start_keras()
         predictor = load(options.model)
-        examples = from_folder(options.data, strict=options.strict)
+        examples = open_data(options.data, format=options.data_format, strict=options.strict)
         if options.split:
             examples = examples.part(options.split)
         metrics = predictor.evaluate(examples, tta=options.tta)

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tl_keras.cli.options import add_json, messages, print_json
+from tl_keras.cli.options import add_data_format, add_json, messages, print_json
 from tl_keras.cli.startup import start_keras
 from tl_keras.errors import InputError
 
@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Raise the learning rate batch by batch, watch the loss, and suggest a rate to train with."
     )
     parser.epilog = _EXAMPLES
-    parser.add_argument("data", metavar="DATA", help="a folder per class, as for `tl-keras train`")
+    parser.add_argument("data", metavar="DATA", help="as for `tl-keras train`")
+    add_data_format(parser)
     parser.add_argument("--backbone", metavar="NAME", help="the base network (default: as train)")
     parser.add_argument(
         "--weights", metavar="imagenet|bundled|none|PATH", help="of the base (default: as train)"
@@ -92,7 +93,7 @@ def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, An
 
     from tl_keras.builders.classifier import build_classifier
     from tl_keras.cli import choices
-    from tl_keras.data import from_folder
+    from tl_keras.data import open_data
     from tl_keras.data.splitting import check_seed
     from tl_keras.training.lr_find import lr_find
 
@@ -101,7 +102,7 @@ def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, An
         options.backbone, options.weights, options.image_size
     )
     choices.check_base(base)
-    examples = from_folder(options.data)
+    examples = open_data(options.data, format=options.data_format)
     train, _, _ = choices.parts(examples, 0.2, options.seed)
     keras.utils.set_random_seed(options.seed)
     model = build_classifier(

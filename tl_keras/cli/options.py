@@ -27,6 +27,16 @@ def add_tta(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_data_format(parser: argparse.ArgumentParser) -> None:
+    """``--data-format``."""
+    parser.add_argument(
+        "--data-format",
+        metavar="NAME",
+        help="how DATA is read, where it cannot be told: folder, csv, voc, coco, yolo, masks, "
+        "tfrecord (default: found out)",
+    )
+
+
 def add_training(parser: argparse.ArgumentParser) -> None:
     """Options of every command that trains."""
     parser.add_argument("--output", metavar="DIR", help="where the result goes; must not exist yet")

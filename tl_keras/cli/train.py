@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.cli import choices
-from tl_keras.cli.options import add_json, add_training, messages, percent, print_json
+from tl_keras.cli.options import (
+    add_data_format,
+    add_json,
+    add_training,
+    messages,
+    percent,
+    print_json,
+)
 from tl_keras.cli.startup import start_keras
 from tl_keras.cli.workers import check_workers, train_in_workers
 from tl_keras.errors import InputError
@@ -21,7 +28,9 @@ examples:
   tl-keras train photos/ --backbone efficientnet_v2_b0 --weights path/to/weights.h5 --json
 
 DATA holds a folder per class (photos/ants, photos/bees), or train/ with val/ or test/ folders that
-do; a split that the data brings is kept. Ctrl-C ends the training and saves the best model so far.
+do; or it is a table of paths and labels (.csv, .tsv, .parquet), TFRecord files, or a zip or tar
+archive of any of these, or its URL. A split that the data brings is kept. Ctrl-C ends the training
+and saves the best model so far.
 """
 
 
@@ -30,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Train a classifier on a folder of images and measure it."
     parser.epilog = _EXAMPLES
     parser.add_argument("data", metavar="DATA", nargs="?", help="default: the built-in sample set")
+    add_data_format(parser)
     add_training(parser)
     parser.add_argument(
         "--val-fraction",
