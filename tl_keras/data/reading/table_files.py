@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 _PARQUET = (".parquet", ".pq")
 # A cell may hold the polygons of a whole street; the csv module's own bound is 128 KiB.
 _LONGEST_CELL = 2**30
+# Characters to look for delimiters in; a header of ten thousand tags is shorter.
+_LONGEST_HEADER = 2**20
 
 
 class Table(NamedTuple):
@@ -88,7 +91,7 @@ def _text(file: Path, given: str) -> Table:
         text = data.decode("utf-8-sig", "surrogateescape")
     if "\0" in text:
         raise InputError(f"{given} is no table but binary data; give a CSV, TSV or Parquet table")
-    header = text.lstrip("\r\n").split("\n", 1)[0]
+    header = re.sub(r'"[^"]*"', "", text.lstrip("\r\n")[:_LONGEST_HEADER]).split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=header.count)
     lines = io.StringIO(text, newline="")
     limit = csv.field_size_limit(_LONGEST_CELL)
@@ -104,7 +107,7 @@ def _text(file: Path, given: str) -> Table:
 def _columns(rows: list[list[str]], path: str, given: str) -> Table:
     numbered = [(number, row) for number, row in enumerate(rows, 1) if any(map(str.strip, row))]
     (_, header), *body = numbered
-    names = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
+    names = [name if name.strip() else f"column {i}" for i, name in enumerate(header, 1)]
     _check_names(names, given)
     skipped, sound, numbers = [], [], []
     for number, row in body:

@@ -68,7 +68,7 @@ def to_csv(examples: Examples, path: str | os.PathLike) -> Path:
             mask_to_cell(mask, names, shorten) if mask else "" for mask in examples.masks
         ]
     for name, cells in examples.extra.items():
-        columns[EXTRA + name if is_usual(name) else name] = list(cells)
+        columns[EXTRA + name if is_usual(name) or not name.strip() else name] = list(cells)
     if examples.masks is not None or names != _natural(examples):
         columns[CLASSES + json.dumps(names, ensure_ascii=False)] = [""] * len(examples)
     _write(target, columns)
@@ -84,21 +84,24 @@ def _natural(examples: Examples) -> tuple[str, ...]:
 
 
 def _write(target: Path, columns: dict[str, list[str]]) -> None:
-    text = io.StringIO(newline="")
+    written = io.StringIO(newline="")
     tabs = target.suffix.lower() in (".tsv", ".tab")
-    # Quoted throughout where a cell begins or ends with a blank, which readers pass over.
-    blanks = any(cell != cell.strip() for cells in columns.values() for cell in cells)
+    # Quoted throughout where readers might pass over a blank, take a name for the delimiter, or
+    # break a line at a carriage return.
+    texts = [*columns, *(cell for cells in columns.values() for cell in cells)]
+    odd = any(text != text.strip() or "\r" in text for text in texts)
+    odd |= any(mark in name for name in columns for mark in ";|\t")
     writer = csv.writer(
-        text,
+        written,
         delimiter="\t" if tabs else ",",
-        quoting=csv.QUOTE_ALL if blanks else csv.QUOTE_MINIMAL,
+        quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL,
         lineterminator="\n",
     )
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        scratch.write_bytes(text.getvalue().encode("utf-8", "surrogateescape"))
+        scratch.write_bytes(written.getvalue().encode("utf-8", "surrogateescape"))
         os.replace(scratch, target)  # noqa: PTH105 (over an older one, in one step)
     except OSError as error:
         scratch.unlink(missing_ok=True)
