@@ -7,9 +7,9 @@ Each line is a process of its own that calls ``open_data`` once: annotations are
 (and mask) is decoded and hashed, and the table is built.  The images are 200 photographs' worth of
 noise (500 x 400 JPEG, each with three boxes and a mask), hard-linked to make up the number, so the
 disk is not what is measured.  ``table, 100,000 rows`` lists five boxes for each image, a row each;
-a file is decoded once, however often it is listed.  Of ``tfrecord`` and ``zip`` the first
-line writes the images into files, the second finds them there.  ``seconds`` is without
-starting Python; ``peak`` is the process's largest resident memory, libraries included.
+a file is decoded once, however often it is listed.  Of ``tfrecord`` and ``zip`` the first line
+writes the images into files, the second finds them there.  ``seconds`` is without starting Python;
+``peak`` is the process's largest resident memory, libraries included.
 """
 
 import argparse
@@ -160,7 +160,9 @@ def measure(source: str) -> dict:
     from tl_keras.data import open_data
 
     began, cpu = time.perf_counter(), time.process_time()
-    examples = open_data(source, progress=False)
+    # What the values of a mask mean stands in no file.
+    options = {"class_names": ["background", *CLASSES]} if Path(source).name == "masks" else {}
+    examples = open_data(source, progress=False, **options)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     boxes = sum(map(len, examples.boxes)) if examples.boxes else 0
     return {
