@@ -158,6 +158,17 @@ def test_boxes_are_cut_off_and_dropped_by_the_share_that_is_left():
     assert geometry.move_boxes(boxes[:0], np.eye(3), 9, 9)[0].shape == (0, 4)
 
 
+def test_classes_in_a_mask_are_never_mixed():
+    mask = np.kron(np.array([[0, 7], [200, 9]], np.uint8), np.ones((20, 20), np.uint8))
+    for seed in range(20):
+        change = drawn([Affine(rotate=45, zoom=(0.8, 1.3)), Perspective(0.1)], seed, 40, 40)
+        moved, _ = change.sample(Sample(smooth(40, 40), mask=mask))
+        assert set(np.unique(moved.mask)) <= {0, 7, 9, 200, 255}
+    things = (mask[..., None] == np.array([0, 7, 9, 200, 1])).astype(np.uint8)
+    moved, _ = change.sample(Sample(smooth(40, 40), mask=things * 255))
+    assert set(np.unique(moved.mask)) == {0, 255}
+
+
 def test_beyond_the_edge_no_class_no_thing_and_the_edge_s_own_colour():
     image = smooth(20, 20)
     change = Change(20, 20)

@@ -57,12 +57,12 @@ def keras_of(loader, examples, batch_size):
 
 
 def test_a_mixed_image_is_what_its_target_says(examples):
-    plain = BatchLoader(examples, 16)
-    images, labels = plain(np.arange(len(examples)), 0)
-    one_hot = np.eye(2)[labels]
-    loader = BatchLoader(examples, 16, "crop", 1, "none+mixup", target="one_hot")
+    plain = BatchLoader(examples, 16, "crop", 1, "light")  # both sides are augmented
+    one_hot = np.eye(2)[examples.labels]
+    loader = BatchLoader(examples, 16, "crop", 1, "light+mixup", target="one_hot")
     both = 0
     for epoch in range(5):
+        images, _ = plain(np.arange(len(examples)), epoch)
         mixed, targets = loader(np.arange(len(examples)), epoch)
         assert targets.dtype == np.float32
         np.testing.assert_allclose(targets.sum(-1), 1, atol=1e-6)
@@ -98,6 +98,42 @@ def test_shares_and_partners_are_spread():
     assert np.bincount([mix.partner for mix in draws], minlength=5).min() > 50
     own = [mix.share for mix in draws if mix.window is None]
     assert min(own) >= 0.5 and 0.85 < np.mean(own) < 0.94  # of Beta(0.2, 0.2) the larger: 0.90
+
+
+def test_partners_and_views_are_each_example_s_own(examples):
+    loader = BatchLoader(examples, 16, "crop", 0, "light+mixup", target="one_hot")
+    drawn = [loader._mix(index, 0) for index in range(len(examples))]
+    assert len({mix.share for mix in drawn}) == len(examples)
+    assert len({mix.partner for mix in drawn}) > len(examples) // 3
+    assert loader._mix(0, 0) != loader._mix(0, 1)
+    matrices = {loader.change(index, 0).matrix.tobytes() for index in range(len(examples))}
+    assert len(matrices) == len(examples)
+
+
+@pytest.mark.parametrize("name", ["standard", "light+cutmix"])
+def test_an_example_drawn_twice_in_an_epoch_is_augmented_twice(examples, name):
+    from tl_keras.data.balancing import balance_classes
+
+    rare = examples.subset([0, 1, *np.flatnonzero(examples.labels == 1)])
+    target = "one_hot" if "+" in name else "labels"
+    loader = BatchLoader(rare, 16, "crop", 3, name, target=target)
+    found = []
+    for dataset in (
+        of_backend(rare, shuffle=True, augment=name, seed=3, target=target),
+        keras_of(loader, rare, batch_size=4),
+    ):
+        balance_classes(dataset, rare.labels, "balanced")
+        images, targets = collect(dataset)
+        assert len({image.tobytes() for image in images}) == len(rare)
+        order = dataset.epoch_order.indices(0)
+        assert order.max() >= len(rare)
+        for index, image, row in zip(order.tolist(), images, targets, strict=True):
+            assert (image == loader.load(index, 0)).all()
+            assert (row == loader.targets_of(np.array([index]), 0)[0]).all()
+        if target == "labels":
+            assert (targets == rare.labels[order % len(rare)]).all()
+        found.append(images)
+    assert (found[0] == found[1]).all()
 
 
 def test_a_tag_that_one_side_does_not_know_is_not_known():

@@ -79,7 +79,8 @@ class BatchLoader:
         """One image of the table.
 
         Args:
-            index: its position.
+            index: its position; from N on, a further visit in the same epoch, with draws of its
+                own (:meth:`tl_keras.data.ordering.EpochOrder.number_visits`).
             epoch: which pass; with the seed and the position it decides about augmentation.
             out: uint8 array (image_size, image_size, 3), contiguous, to write to; by default a
                 new one.
@@ -107,7 +108,7 @@ class BatchLoader:
         """Targets of examples, mixed as their images are.
 
         Args:
-            indices: positions in the table.
+            indices: positions as for :meth:`load`.
             epoch: which pass.
 
         Returns:
@@ -116,7 +117,7 @@ class BatchLoader:
         Example:
             >>> BatchLoader(examples, 224).targets_of(np.array([0]), 0)  # doctest: +SKIP
         """
-        rows = self.targets[indices]
+        rows = self.targets[indices % max(1, len(self.examples))]
         if self.mixes:
             for row, index in enumerate(indices):
                 mix = self._mix(int(index), int(epoch))
@@ -126,9 +127,12 @@ class BatchLoader:
     def _mix(self, index: int, epoch: int) -> Mix | None:
         if self._preset.mixing is None:
             return None
-        # A stream of its own, beside that of the image's other draws.
-        random = np.random.default_rng([self.seed, epoch, index, 1])
+        random = self._random(index, epoch, stream=1)
         return self._preset.mixing.draw(random, len(self.examples), self.image_size)
+
+    def _random(self, index: int, epoch: int, stream: int) -> np.random.Generator:
+        visit, position = divmod(index, len(self.examples))
+        return np.random.default_rng([self.seed, epoch, position, 2 * visit + stream])
 
     def _augmented(self, index: int, epoch: int, out: np.ndarray) -> None:
         if not self._preset.operations:
@@ -142,16 +146,17 @@ class BatchLoader:
         """What the preset draws for an image; boxes and masks of the square follow its matrix.
 
         Args:
-            index: position in the table.
+            index: position as for :meth:`load`.
             epoch: which pass.
 
         Example:
             >>> BatchLoader(examples, 224, augment="texture").change(0, 0).matrix  # doctest: +SKIP
         """
-        random = np.random.default_rng([self.seed, epoch, index])
+        random = self._random(index, epoch, stream=0)
         return self._preset.draw(random, self.image_size, self.image_size)
 
     def _decoded(self, index: int, out: np.ndarray) -> None:
+        index %= len(self.examples)
         path = self.examples.paths[index]
         if self.cache is None:
             load_image(path, self.image_size, self.resize, out)
@@ -187,7 +192,7 @@ class BatchLoader:
         """A batch.
 
         Args:
-            indices: positions in the table.
+            indices: positions as for :meth:`load`.
             epoch: which pass.
 
         Returns:

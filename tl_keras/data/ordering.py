@@ -38,6 +38,7 @@ class EpochOrder:
         self.count, self.batch_size = count, batch_size
         self.shuffle, self.seed, self.drop_remainder = shuffle, seed, drop_remainder
         self._draw: Callable[[int, int], np.ndarray] | None = None
+        self._visits = False
         self._next = 0
         self._kept: tuple[int, np.ndarray] | None = None
         self._lock = threading.Lock()
@@ -97,6 +98,21 @@ class EpochOrder:
         """
         self._draw, self._kept = draw, None
 
+    def number_visits(self) -> None:
+        """Tells an example's visits within an epoch apart, where it is drawn more than once.
+
+        The first stays ``i``, the next are ``i + count``, ``i + 2 * count`` and so on, so that
+        augmentation can be drawn anew for each (:class:`tl_keras.data.loading.BatchLoader`).
+
+        Example:
+            >>> order = EpochOrder(3, 3, shuffle=True)
+            >>> order.draw_by(lambda seed, epoch: np.array([1, 0, 1]))
+            >>> order.number_visits()
+            >>> order.batch(0, 0).tolist()
+            [1, 0, 4]
+        """
+        self._visits, self._kept = True, None
+
     def indices(self, epoch: int) -> np.ndarray:
         """The order of an epoch.
 
@@ -115,7 +131,10 @@ class EpochOrder:
             return np.arange(self.count)
         kept = self._kept
         if kept is None or kept[0] != epoch:
-            kept = (epoch, (self._draw or self._permutation)(self.seed, epoch))
+            rows = (self._draw or self._permutation)(self.seed, epoch)
+            if self._visits and self._draw:
+                rows = rows + self.count * _visits(rows)
+            kept = (epoch, rows)
             self._kept = kept
         return kept[1]
 
@@ -138,3 +157,12 @@ class EpochOrder:
         """
         start = number * self.batch_size
         return self.indices(epoch)[start : start + self.batch_size]
+
+
+def _visits(rows: np.ndarray) -> np.ndarray:
+    """How often each number stood further ahead."""
+    order = np.argsort(rows, kind="stable")
+    first = np.searchsorted(rows[order], rows[order])
+    visits = np.empty(len(rows), np.int64)
+    visits[order] = np.arange(len(rows)) - first
+    return visits

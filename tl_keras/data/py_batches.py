@@ -34,6 +34,7 @@ class ImageBatches(keras.utils.PyDataset):
     def __init__(self, loader: BatchLoader, order: EpochOrder) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.loader, self.epoch_order = loader, order
+        order.number_visits()
         self.wait_clock = WaitClock(loader.cache)
         self._pool = ThreadPoolExecutor(workers())
         self._coming: deque[tuple[tuple[int, int], np.ndarray, list[Future]]] = deque()

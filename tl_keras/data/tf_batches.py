@@ -33,6 +33,8 @@ def tf_dataset(loader: BatchLoader, order: EpochOrder) -> tf.data.Dataset:
         >>> images, labels = next(iter(tf_dataset(loader, order)))  # doctest: +SKIP
     """
 
+    order.number_visits()
+
     def positions() -> Iterator[tuple[int, np.ndarray]]:
         epoch = order.start()
         for number in range(len(order)):
