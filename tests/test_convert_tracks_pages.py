@@ -118,6 +118,8 @@ def test_people_and_scripts_in_one_call(tmp_path):
     assert "too few" in reasons["short"] and "expected x, y and a time" in reasons["columns"]
     again = tracks(tmp_path / "in", tmp_path / "again", **call)
     assert again.digests == examples.digests
+    by_folder = tracks(tmp_path / "in", tmp_path / "folder", TrackImage(size=48), scripted=True)
+    assert by_folder.groups == examples.groups and by_folder.digests == examples.digests
     other = tracks(tmp_path / "in", tmp_path / "other", **call, seed=1)
     same = [a == b for a, b in zip(other.digests, examples.digests, strict=True)]
     assert same == [label == 0 for label in examples.labels]

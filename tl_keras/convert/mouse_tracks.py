@@ -47,8 +47,9 @@ def tracks(
         progress: show a bar on standard error when it takes long.
 
     Returns:
-        The examples.  ``groups``: ``{group}`` of ``names``, else the recording;
-        ``extra["offset"]``: the window's first movement, counted from 0.
+        The examples.  ``groups``: ``{group}`` of ``names``, else, under ``scripted``, the first
+        folder (the person's), else the recording; ``extra["offset"]``: the window's first
+        movement, counted from 0.
 
     Raises:
         InputError: nothing to convert, or an argument is unusable.
@@ -146,7 +147,7 @@ def _pictures(
             image.render(window.track),
             f"{one.name}_{window.start:06d}",
             window.label,
-            one.group or one.name,
+            one.group or (one.label if seed is not None else None) or one.name,
             one.split,
             one.path,
             str(window.start),
