@@ -11,6 +11,7 @@ from tl_keras.errors import InputError
 
 # name -> (module, one line of help); a module is imported when its command is used.
 COMMANDS = {
+    "check": ("tl_keras.cli.check", "look for what is wrong with data, before training on it"),
     "train": ("tl_keras.cli.train", "train a classifier on a folder of images"),
     "predict": ("tl_keras.cli.predict", "name the class of new images"),
     "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),

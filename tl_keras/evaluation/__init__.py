@@ -17,6 +17,7 @@ _PUBLIC = {
     "plot_learning_curves": "plots",
     "wilson_interval": "intervals",
     "write_history_csv": "history",
+    "write_check_page": "check_page",
     "write_report": "report",
 }
 

@@ -55,7 +55,7 @@ def copies(examples: "Examples", crossing: dict[str, str]) -> list[Finding]:
         paths = (*(examples.paths[row] for row in rows), *elsewhere.get(digest, ()))
         parts = [part for part in PARTS if part in {examples.splits[row] for row in rows}]
         if digest in elsewhere:
-            kept = f" (kept: {paths[0]})" if len(rows) else ""
+            kept = f"; {', '.join(parts)} keeps its own" if parts else ""
             why = f"{len(paths)} files of the same bytes in more than one part{kept}"
             findings.append(Finding("copies_across_parts", paths, why, len(paths)))
         elif len(parts) > 1:
