@@ -157,6 +157,19 @@ def test_layers_of_keras_vary_images_within_the_range_and_rest_at_inference(name
     np.testing.assert_allclose(again, drawn, atol=1e-3)
 
 
+def test_layers_of_keras_enlarge_as_the_crop_does_and_vary_colour():
+    images = np.zeros((64, 60, 60, 3), "float32")
+    images[:, 20:40, 20:40] = 200
+    drawn = np.asarray(augmentation_layers("light", seed=2)(images, training=True))[..., 0]
+    sides = np.concatenate([(drawn > 100).any(axis).sum(-1) for axis in (1, 2)])
+    assert sides.min() >= 19 and 21 < sides.mean() < 23 and sides.max() <= 24  # 20 to 23
+    coloured = np.full((64, 8, 8, 3), (200.0, 120.0, 40.0), "float32")
+    drawn = np.asarray(augmentation_layers("standard", seed=2)(coloured, training=True))
+    saturation = np.ptp(drawn[:, 4, 4], axis=-1) / drawn[:, 4, 4].max(-1)
+    assert saturation.min() < 0.7 and saturation.max() > 0.9  # 0.8 before
+    assert np.std(drawn[:, 4, 4].max(-1)) > 5
+
+
 def test_layers_of_keras_go_into_a_classifier_and_out_again():
     from tl_keras.builders.classifier import without_augmentation
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tl_keras.cli.options import add_json, messages, print_json
+from tl_keras.cli.options import add_data_format, add_json, messages, print_json
 from tl_keras.errors import InputError
 
 _EXAMPLES = """\
@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
     )
+    add_data_format(parser)
     add_json(parser)
 
 
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     for name in names:
         preset(name)
     with messages(options.json):
-        examples = open_data(options.data, strict=options.strict)
+        examples = open_data(options.data, format=options.data_format, strict=options.strict)
         sheet = contact_sheet(
             examples, names, images=options.images, draws=options.draws,
             image_size=options.image_size, resize=options.resize, seed=options.seed,
