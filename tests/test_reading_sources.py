@@ -154,8 +154,10 @@ def test_what_is_no_image_is_named_by_its_place():
     reasons = {reason for _, reason in examples.skipped}
     assert any(item.path == "image 1" and "float64" in item.reason for item in examples.skipped)
     assert sum("image 2, image 4: labelled" in reason for reason in reasons) == 2
-    with pytest.raises(InputError, match="image 1"):
+    with pytest.raises(InputError, match=r"arrays: 3 image.*the first: image 1"):
         from_arrays(images, ["a", "a", "b", "b", "a"], strict=True)
+    with pytest.raises(InputError, match=r"arrays: one class only \(a\)"):
+        from_arrays([pixels(0)], ["a"])
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
@@ -513,3 +515,37 @@ def test_hugging_face_data_that_does_not_fit():
         from_huggingface(data.remove_columns("image"))
     with pytest.raises(InputError, match="give a datasets"):
         from_huggingface([1, 2])
+
+
+def test_a_prepared_folder_of_tensorflow_datasets_keeps_its_names(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+    class Beasts(tfds.core.GeneratorBasedBuilder):
+        """Six pictures of two beasts, made here."""
+
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            names = tfds.features.ClassLabel(names=["wolf", "bear"])
+            image = tfds.features.Image(encoding_format="png")
+            features = tfds.features.FeaturesDict({"image": image, "label": names})
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples(range(6))}
+
+        def _generate_examples(self, numbers):
+            for k in numbers:
+                yield k, {"image": pixels(k), "label": k % 2}
+
+    builder = Beasts(data_dir=tmp_path)
+    builder.download_and_prepare()
+    for examples in (
+        from_tfrecord(builder.data_dir),
+        from_tfds(builder.as_dataset(), builder.info),
+        from_tfds(builder.as_dataset(decoders={"image": tfds.decode.SkipDecoding()}), builder.info),
+    ):
+        assert examples.class_names == ("wolf", "bear") and examples.parts == ("train",)
+        for path, label in zip(examples.paths, examples.labels, strict=True):
+            number = next(k for k in range(6) if np.array_equal(read_image(path), pixels(k)))
+            assert label == number % 2

@@ -97,23 +97,28 @@ def table_of(
     names = {target.label for target in targets}
     names.update(name for target in targets if target.drawn for name in target.drawn.names)
     has_boxes = any(target.drawn is not None for target in targets)
-    examples = assemble(
-        files,
-        class_names=[name for name in class_order or () if name in names],
-        tags=np.array([target.tags for target in targets], np.int8) if tag_names else None,
-        tag_names=tag_names,
-        drawn=[target.drawn or Drawn("") for target in targets] if has_boxes else None,
-        groups=_column([target.group for target in targets]),
-        skipped=left_out,
-        strict=strict,
-        progress=progress,
-        root=os.fspath(into or cache_folder("images")),
-    )
-    return replace(
-        examples,
-        skipped=_with_origins(examples.skipped, origins),
-        crossing=_with_origins(examples.crossing, origins),
-    )
+    try:
+        examples = assemble(
+            files,
+            class_names=[name for name in class_order or () if name in names],
+            tags=np.array([target.tags for target in targets], np.int8) if tag_names else None,
+            tag_names=tag_names,
+            drawn=[target.drawn or Drawn("") for target in targets] if has_boxes else None,
+            groups=_column([target.group for target in targets]),
+            skipped=left_out,
+            progress=progress,
+            root=os.fspath(into or cache_folder("images")),
+        )
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
+    skipped = _with_origins(examples.skipped, origins)
+    if strict and skipped:
+        path, reason = skipped[0]
+        raise InputError(
+            f"{what}: {len(skipped)} image(s) would be left out, the first: {path}: {reason}; mend "
+            "or remove them, or read without strict"
+        )
+    return replace(examples, skipped=skipped, crossing=_with_origins(examples.crossing, origins))
 
 
 def _column(values: list[str | None]) -> list[str | None] | None:

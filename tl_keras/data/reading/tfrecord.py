@@ -53,7 +53,8 @@ def from_tfrecord(
         label: key of the class, a number from 0 on or a name; guessed.  ``False``: none.
         boxes: what stands before ``/bbox/xmin`` (``ymin``, ``xmax``, ``ymax``), fractions of the
             sides, and ``/class/text`` or ``/class/label``; guessed.  ``False``: none.
-        class_names: the name of each number; by default ``"0"``, ``"1"``, ...
+        class_names: the name of each number; by default the lines of ``label.labels.txt`` beside
+            the file, which TensorFlow Datasets writes, else ``"0"``, ``"1"``, ...
         into: the folder of the pictures; by default ``tl_keras/images`` below Keras' home.
         strict: raise instead of leaving a record out.
         progress: show bars on standard error when it takes long.
@@ -70,13 +71,14 @@ def from_tfrecord(
     """
     files = record_files(paths)
     names = None if class_names is None else [str(name) for name in class_names]
+    if names is None and isinstance(label or "label", str):
+        names = _names_beside(files[0], label or "label")
     broken: list[Skipped] = []
     keys: dict[str, str] = {}
 
     def items() -> Iterator[Item]:
         for file in files:
             part = part_of_file(file)
-            number = -1
             for number, record in enumerate(records(file, broken)):
                 where = f"record {number} of {file.name}"
                 fields = _fields(record, where)
@@ -88,6 +90,14 @@ def from_tfrecord(
         items(), what=str(files[0].parent if len(files) > 1 else files[0]), class_order=names,
         into=into, broken=broken, strict=strict, progress=progress,
     )  # fmt: skip
+
+
+def _names_beside(file: Path, label: str) -> list[str] | None:
+    try:
+        text = file.with_name(f"{label}.labels.txt").read_text(encoding="utf-8")
+    except (OSError, ValueError):  # none, or of another kind; a key with a slash or a NUL
+        return None
+    return text.split("\n")[: text.rstrip("\n").count("\n") + 1]
 
 
 def record_files(paths: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]:
