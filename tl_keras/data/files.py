@@ -121,7 +121,9 @@ def assemble(
     if all_masks:
         found = _with_sound_masks(files, found, all_masks, left_out, progress)
     if not found:
-        raise InputError(_nothing_read(files, root, left_out, bool(drawn or masks)))
+        raise InputError(
+            _nothing_read(files, root, left_out, drawn is not None or masks is not None)
+        )
     sound = [(i, image.digest) for i, image in found.items()]
     sound, crossing = without_crossing(files, sound)
     sound, conflicts = without_conflicts(files, sound)
@@ -236,7 +238,8 @@ def _nothing_read(
         return f"nothing to read{where}; give a {'folder' if root else 'list'} of photos"
     if annotated:
         first = f"{left_out[0].path}: {left_out[0].reason}"
-        return f"none of the {len(files)} images{where} can be used, the first: {first}; mend them"
+        count = f"none of the {len(files)} images" if files else "no image"
+        return f"{count}{where} can be used, the first: {first}; mend them"
     first = f"cannot read {left_out[0].path}: {left_out[0].reason}"
     return (
         f"none of the {len(files)} files{where} is a readable image, the first: {first}; "

@@ -57,7 +57,7 @@ def run_lengths_to_mask(counts: Sequence[int], size: tuple[int, int]) -> np.ndar
     return np.ascontiguousarray(flat.reshape(size[1], size[0]).T)
 
 
-def unpack_run_lengths(text: str | bytes) -> tuple[int, ...]:
+def unpack_run_lengths(text: str) -> tuple[int, ...]:
     """Reads COCO's compressed run-lengths.
 
     Numbers are written in groups of five bits, lowest first, one character (48 + bits) a group;
@@ -78,11 +78,10 @@ def unpack_run_lengths(text: str | bytes) -> tuple[int, ...]:
         >>> unpack_run_lengths("123")
         (1, 2, 3)
     """
-    data = text.encode("ascii", "replace") if isinstance(text, str) else text
     counts: list[int] = []
     value = shift = 0
-    for character in data:
-        bits = character - 48
+    for character in text:
+        bits = ord(character) - 48
         if not 0 <= bits < 64 or shift > 40:  # six bits; no image has 2**40 px
             raise InputError("no compressed run-lengths; take them from COCO's tools as they are")
         value |= (bits & 0x1F) << shift

@@ -91,10 +91,19 @@ def pair_files(
     if mask_root == image_root:
         pictures, found = _told_apart(files, image_root)
     else:
-        inside = str(mask_root) + os.sep
-        pictures = [file for file in files if not file.startswith(inside)]
-        above = str(image_root) + os.sep
-        found = [file for file in walk(mask_root, []) if not file.startswith(above)]
+        # One may lie in the other; then the files of the inner one are not those of the outer.
+        inner, outer = mask_root, image_root
+        if mask_root in image_root.parents:
+            inner, outer = image_root, mask_root
+        nested = outer in inner.parents
+        found = walk(mask_root, [])
+        pictures = files
+        if nested:
+            within = str(inner) + os.sep
+            if inner == mask_root:
+                pictures = [file for file in files if not file.startswith(within)]
+            else:
+                found = [file for file in found if not file.startswith(within)]
     by_stem: dict[str, list[str]] = defaultdict(list)
     for file in found:
         stem, suffix = _below(file, mask_root)
@@ -172,7 +181,9 @@ def pair_things(
         if str(own.parent) in things or own.suffix.lower() not in IMAGE_SUFFIXES:
             continue
         stem = _below(file, image_root)[0]
-        places = (mask_root / stem, own.parent.parent / "masks", own.parent / "masks")
+        places = [mask_root / stem]
+        if mask_root == image_root:
+            places = [own.parent.parent / "masks", own.parent / "masks"]
         place = next((str(p) for p in places if str(p) in things or is_folder(p)), None)
         if place is None:
             skipped.append(Skipped(file, "has no folder of masks"))
