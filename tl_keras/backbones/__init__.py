@@ -25,6 +25,8 @@ _PUBLIC = {
     "Stage": "stages",
     "StageMap": "stages",
     "stage_map": "stages",
+    "pyramid_features": "pyramid",
+    "pyramid_taps": "pyramid",
     "freeze": "freezing",
     "unfreeze": "freezing",
     "trainable_stages": "freezing",
