@@ -1,6 +1,7 @@
 """Sources that are no files: arrays, TFRecord, TensorFlow Datasets, Hugging Face."""
 
 import gzip
+import importlib.util
 import io
 import random
 import struct
@@ -276,7 +277,16 @@ def test_damaged_records_are_reported(tmp_path):
     assert len(examples) < 6 and len(examples.skipped) == 1
 
 
+def test_without_tensorflow_records_are_one_clear_line(tmp_path):
+    if importlib.util.find_spec("tensorflow"):
+        pytest.skip("TensorFlow is installed")
+    (tmp_path / "a.tfrecord").write_bytes(b"anything")
+    with pytest.raises(InputError, match=r"a\.tfrecord needs TensorFlow; pip install tensorflow"):
+        from_tfrecord(tmp_path / "a.tfrecord")
+
+
 def test_records_that_are_none(tmp_path):
+    pytest.importorskip("tensorflow")
     path = tmp_path / "a.tfrecord"
     for data, said in (
         (b"", "empty"),
