@@ -286,6 +286,9 @@ def test_data_sets_of_libraries_are_known(tmp_path):
     data.save_to_disk(str(tmp_path / "saved"))
     assert recognise(tmp_path / "saved").format == "huggingface"
     assert open_data(tmp_path / "saved").labels.tolist() == [0, 1, 0, 1]
+    data.to_parquet(str(tmp_path / "saved.parquet"))
+    assert recognise(tmp_path / "saved.parquet").format == "huggingface"
+    assert open_data(tmp_path / "saved.parquet").labels.tolist() == [0, 1, 0, 1]
     parts = datasets.DatasetDict(train=data, test=data.select([0]))
     assert recognise(parts).format == "huggingface"
     for file in (tmp_path / "saved").glob("*.arrow"):

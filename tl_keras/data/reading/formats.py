@@ -154,6 +154,8 @@ def _file(given: Any, path: Path) -> Recognised:
     if kind or suffix in _PACKED:
         what = f"it is a {kind} file" if kind else f"its name ends in {suffix}"
         return Recognised("archive", what, path)
+    if suffix == ".parquet" and (column := _pictures_in(path)):
+        return Recognised("huggingface", f"its column {column} holds pictures", path)
     if suffix in TABLE_SUFFIXES:
         return Recognised("csv", f"its name ends in {suffix}", path)
     if suffix in (".yaml", ".yml"):
@@ -163,6 +165,17 @@ def _file(given: Any, path: Path) -> Recognised:
     if suffix in (".xml", *IMAGE_SUFFIXES):
         raise InputError(f"{given} is a single file; give the folder it lies in")
     raise InputError(f"{given} is a file of no kind that is read; give {accepted()}")
+
+
+def _pictures_in(path: Path) -> str | None:
+    """The column of a Parquet file that holds pictures as Hugging Face writes them."""
+    try:
+        import pyarrow.parquet
+
+        schema = pyarrow.parquet.read_schema(path)
+    except Exception:  # the reader of tables says what is missing or wrong
+        return None
+    return next((f.name for f in schema if str(f.type).startswith("struct<bytes: binary")), None)
 
 
 def _object(source: Any) -> Recognised:

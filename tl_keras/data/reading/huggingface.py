@@ -88,13 +88,20 @@ def _image_column(features: Mapping[str, Any], image: str | None) -> str:
         if image not in features:
             raise InputError(f"the data set has no column {image!r}; it has {has}")
         return image
-    found = [key for key, feature in features.items() if type(feature).__name__ == "Image"]
+    found = [key for key, feature in features.items() if _is_image(feature)]
     if "image" in found or ("image" in features and not found):
         return "image"
     if len(found) != 1:
         count = "several columns" if found else "no column"
         raise InputError(f"the data set has {count} of images; it has {has}: give image=")
     return found[0]
+
+
+def _is_image(feature: Any) -> bool:
+    """Of the feature ``Image``, or the structure that it is stored as."""
+    return type(feature).__name__ == "Image" or (
+        isinstance(feature, Mapping) and {"bytes", "path"} == set(feature)
+    )
 
 
 def _label_column(features: Mapping[str, Any], image: str, label: str | bool | None) -> str:
@@ -133,7 +140,8 @@ def _undecoded(data: Any, image: str, label: str) -> Any:
     """Rows of the two columns, with images as ``{"bytes", "path"}`` where they are of that kind."""
     data = data.select_columns([column for column in (image, label) if column])
     if type(data.features[image]).__name__ == "Image":
-        data = data.cast_column(image, type(data.features[image])(decode=False))
+        return data.cast_column(image, type(data.features[image])(decode=False))
+    if _is_image(data.features[image]):
         return data
     return data.with_format("numpy", columns=[image], output_all_columns=True)
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from tl_keras.data.examples import Examples
+from tl_keras.data.reading.cache import cache_folder
 from tl_keras.data.reading.formats import FORMATS, NOTHING_ELSE, Recognised, reader_of, recognise
 from tl_keras.errors import InputError
 
@@ -89,15 +90,18 @@ def _check_options(reader: Any, options: dict[str, Any]) -> None:
 
 
 def _loaded(found: Recognised) -> Any:
-    """What a reader takes: of a folder that Hugging Face wrote, the data set in it."""
+    """What a reader takes: of a folder or file that Hugging Face wrote, the data set in it."""
     if found.format != "huggingface" or not isinstance(found.source, os.PathLike):
         return found.source
     try:
         import datasets
     except ImportError:
         raise InputError(f"reading {found.source} needs pip install datasets") from None
+    path = os.fspath(found.source)
     try:
-        return datasets.load_from_disk(os.fspath(found.source))
+        if found.source.is_dir():
+            return datasets.load_from_disk(path)
+        return datasets.Dataset.from_parquet(path, cache_dir=os.fspath(cache_folder("parquet")))
     except Exception as error:  # of a library that reads strangers' files
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"cannot read {found.source}: {reason}; write it anew") from None
