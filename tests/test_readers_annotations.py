@@ -375,6 +375,12 @@ def test_yolo_polygons_and_dirt(tmp_path):
         assert any(why.startswith(f"line {number} ") for why in whys)
 
 
+def test_yolo_without_any_labels(tmp_path):
+    picture(tmp_path / "images/a.jpg")
+    with pytest.raises(InputError, match=r"no labels for its pictures, e.g. .*a\.txt"):
+        from_yolo(tmp_path, progress=False)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -207,7 +207,7 @@ def test_a_billion_laughs(tmp_path):
     away = '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><annotation>&e;</annotation>'
     (tmp_path / "voc/xmls/b.xml").write_text(away)
     (tmp_path / "voc/xmls/c.xml").write_text("<a>" * 100_000)
-    with pytest.raises(InputError, match=r"no image .* can be used.*entities, which are refused"):
+    with pytest.raises(InputError, match=r"no image .* can be used, e.g. .* over 100 deep"):
         from_voc(tmp_path / "voc", progress=False)
     (tmp_path / "voc/images/d.png").write_bytes((tmp_path / "voc/images/a.png").read_bytes())
     examples = from_voc(tmp_path / "voc", progress=False)

@@ -237,9 +237,10 @@ def _nothing_read(
     if not left_out:
         return f"nothing to read{where}; give a {'folder' if root else 'list'} of photos"
     if annotated:
-        first = f"{left_out[0].path}: {left_out[0].reason}"
+        # Unsound pictures come first in the list, what does not fit them last.
+        example = f"{left_out[-1].path}: {left_out[-1].reason}"
         count = f"none of the {len(files)} images" if files else "no image"
-        return f"{count}{where} can be used, the first: {first}; mend them"
+        return f"{count}{where} can be used, e.g. {example}; mend them"
     first = f"cannot read {left_out[0].path}: {left_out[0].reason}"
     return (
         f"none of the {len(files)} files{where} is a readable image, the first: {first}; "

@@ -52,8 +52,8 @@ def from_yolo(
         The table, without labels; classes in the order of their numbers.
 
     Raises:
-        InputError: no such folder, a data.yaml that cannot be read, no pictures, or, under
-            ``strict``, anything left out.
+        InputError: no such folder, a data.yaml that cannot be read, no pictures or no labels, or,
+            under ``strict``, anything left out.
 
     Example:
         >>> from_yolo("coco128/data.yaml")  # doctest: +SKIP
@@ -64,15 +64,23 @@ def from_yolo(
     names = [*map(class_name, class_names or layout.class_names)]
     listed: list[Listed] = []
     found: list[_Lines] = []
+    labelled = False
     for part, pictures in layout.pictures.items():
         for picture in pictures:
+            labels = _label_file(picture)
+            labelled = labelled or Path(labels).exists()
             try:
-                lines = _read(_label_file(picture), layout.keypoints, skipped)
+                lines = _read(labels, layout.keypoints, skipped)
             except InputError as error:
                 skipped.append(Skipped(picture, str(error)))
                 continue
             listed.append(Listed(picture, None, part))
             found.append(lines)
+    if not labelled:
+        raise InputError(
+            f"{layout.root} has no labels for its pictures, e.g. {_label_file(picture)}; expected "
+            "images/train/a.jpg and labels/train/a.txt"
+        )
     if not names:
         highest = max((max(lines.classes, default=-1) for lines in found), default=-1)
         names = [str(number) for number in range(highest + 1)]
