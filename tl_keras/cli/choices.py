@@ -76,7 +76,7 @@ def data(options: Any) -> Data:
         examples = open_data(
             options.data, format=options.data_format, strict=options.strict, **columns
         )
-    return Data(examples, *parts(examples, options.val_fraction, options.seed))
+    return Data(examples, *parts(examples, options.val_fraction, options.seed, options.split_by))
 
 
 def backbone_and_weights(backbone: str | None, weights: str | None) -> tuple[str, str, str]:
@@ -97,7 +97,7 @@ def backbone_and_weights(backbone: str | None, weights: str | None) -> tuple[str
     return backbone, weights, "asked for"
 
 
-def parts(examples: Any, fraction: float, seed: int) -> tuple[Any, Any, Any]:
+def parts(examples: Any, fraction: float, seed: int, by: str = "auto") -> tuple[Any, Any, Any]:
     """Training, validation and (where the data brings one) untouched test examples.
 
     A validation part that the data brings is kept.  A test part is not used for choosing
@@ -107,5 +107,5 @@ def parts(examples: Any, fraction: float, seed: int) -> tuple[Any, Any, Any]:
     if "val" in examples.parts:
         return examples.part("train"), examples.part("val"), test
     source = examples.part("train") if examples.parts else examples
-    train, val = source.split(fraction, seed=seed)
+    train, val = source.split(fraction, seed=seed, by=by)
     return train, val, test

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.cli import choices
+from tl_keras.cli.folds import add_folds, train_folds, wants_folds
 from tl_keras.cli.options import (
     add_data_format,
     add_json,
@@ -104,6 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
     )
+    add_folds(parser)
     add_json(parser)
 
 
@@ -112,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
     began = time.perf_counter()
     options.command_line = "tl-keras " + shlex.join(sys.argv[1:])
     with messages(options.json):
-        result, interrupted = _train(options)
+        result, interrupted = (train_folds if wants_folds(options) else _train)(options)
     result["seconds"] = round(time.perf_counter() - began, 1)
     if options.json:
         print_json(result)
@@ -209,7 +211,9 @@ def train_and_save(
         pretrained=base.weights != "none",
         strategy=placement,
         cache=options.cache,
-        features=FeatureCache(options.feature_cache),
+        features=FeatureCache(
+            options.feature_cache, whole=data.examples if options.folds else None
+        ),
         resume=folder,
         verbose=placement.chief,
     )

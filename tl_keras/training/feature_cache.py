@@ -10,7 +10,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -38,6 +38,9 @@ class FeatureCache:
         memory_bytes: Arrays past this bound are mapped from a file; also how much is kept in memory
             for another use.
         disk_bytes: Bound of the folder; the entries used longest ago go first.
+        whole: Examples that several runs train and validate on parts of, such as folds: features
+            that are not augmented are then computed for all of them at once, and parts are taken
+            from those.
 
     Raises:
         InputError: The folder cannot be made.
@@ -54,7 +57,9 @@ class FeatureCache:
         *,
         memory_bytes: int = 1 << 30,
         disk_bytes: int = 8 << 30,
+        whole: Any = None,
     ) -> None:
+        self.whole = whole
         self.directory = None if directory is None else Path(directory).expanduser()
         self.memory_bytes, self.disk_bytes = memory_bytes, disk_bytes
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()

@@ -127,13 +127,16 @@ class FeatureExtraction:
         if weights != self._weights:
             self._extractor, self._weights = None, weights
         if self._runtime == "auto":
-            images = len(labels) * views
+            # Parts of a whole must not differ in what computes them.
+            images = max(len(labels), len(self._cache.whole or ())) * views
             self._runtime = preferred_runtime(self._features, images, self._precision)
         contents = read_contents(data)
         computed, arrays = 0, []
         for number in range(views):
             view = _View(data, contents, augment, number)
             rows = self._find(view)
+            if rows is None:
+                rows = self._from_whole(view)
             if rows is None:
                 computed += 1
                 name = what if views == 1 else f"{what}, view {number + 1} of {views}"
@@ -155,6 +158,18 @@ class FeatureExtraction:
                 self._runtime = self._extractor.runtime
                 rows = self._cached(view)
         return rows
+
+    def _from_whole(self, view: _View) -> np.ndarray | None:
+        """Rows of the whole's features, where that has these files and nothing is augmented."""
+        whole = self._cache.whole
+        # Where an image stands in the table decides about its augmentation, but about nothing else.
+        if whole is None or view.data is whole or view.augment != "none":
+            return None
+        at = {digest: row for row, digest in enumerate(whole.digests)}
+        rows = [at.get(digest) for digest in getattr(view.data, "digests", [None])]
+        if None in rows:
+            return None
+        return self.run(whole, what="images of all folds").views[0][rows]
 
     def _compute(self, view: _View, shape: tuple[int, int], what: str) -> np.ndarray:
         batches = self._batches(view.data, view.augment, view.number)

@@ -1,0 +1,276 @@
+"""``tl-keras train --folds K``: cross-validation, a fresh process for each fold."""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from tl_keras.cli import choices
+from tl_keras.cli.options import messages, percent
+from tl_keras.cli.resuming import settings_of, unfinished_run
+from tl_keras.errors import InputError
+
+_NOTES = (
+    "Each fold's validation images also chose its best epoch: the figures flatter a little.",
+    "The interval is {interval}: where models trained on new data of this size and kind would lie "
+    "on average.",
+)
+
+
+def add_folds(parser: argparse.ArgumentParser) -> None:
+    """Options of cross-validation."""
+    parser.add_argument(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="cross-validate: train K times, each time validating on another K-th of the images, "
+        "and report mean and spread; the same command goes on after an interruption",
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=1, metavar="R", help="deal the folds anew R times"
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="keep the folds' models as one, which averages their probabilities",
+    )
+    parser.add_argument(
+        "--split-by",
+        default="auto",
+        metavar="auto|stratified|group|tags|time:COLUMN",
+        help="what a split goes by (default: auto: groups where the data has them, else tags, else "
+        "classes); time: the newest by that column are held out",
+    )
+
+
+def wants_folds(options: argparse.Namespace) -> bool:
+    """Whether anything was asked for that folds alone have."""
+    return options.folds is not None or options.repeats != 1 or options.ensemble
+
+
+def train_folds(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
+    """Train, measure and save every fold, and what they say together.
+
+    Args:
+        options: Of ``tl-keras train``, parsed, with ``folds``.
+
+    Returns:
+        What ``--json`` prints, but for the time, and whether the run was interrupted: never, for
+        that leaves by an exception and is gone on with by the same command.
+
+    Raises:
+        InputError: Of any fold; or the data cannot be dealt.
+    """
+    from tl_keras.artefact.writing import check_output
+    from tl_keras.training.folds import in_fresh_process
+    from tl_keras.training.recipe_names import known_recipe
+
+    _check(options)
+    recipe = known_recipe(options.recipe)
+    check_output(Path(options.output or "saved_models/new"))
+    data = choices.data(options)
+    name = "sample_set" if options.data is None else Path(options.data).resolve().name
+    folds = data.examples.folds(options.folds, options.seed, options.repeats, by=options.split_by)
+    rows = [i for i, part in enumerate(data.examples.splits) if part != "test"]
+    source = data.examples.subset(rows)
+    print(
+        f"{len(folds)} folds of {len(source)} images"
+        + ("" if data.test is None else f"; {len(data.test)} test images stand in none")
+        + f"; {len(source.skipped)} files were left out."
+    )
+    settings = settings_of(options, source, data.test or source, recipe)
+    with unfinished_run(options.output, name, settings, options.resume) as (output, folder, again):
+        if again:
+            print(f"Going on with the unfinished run in {folder}; --no-resume begins anew.")
+        result = folder / "result"
+        result.mkdir(exist_ok=True)
+        for number, (train, val) in enumerate(folds, 1):
+            if _done(result, number):
+                print(f"Fold {number} of {len(folds)} is there already.")
+                continue
+            print(
+                f"\nFold {number} of {len(folds)}: {len(train)} to train, {len(val)} to validate."
+            )
+            sys.stdout.flush()
+            parts = choices.Data(source, train, val, data.test)
+            try:
+                _train_one(in_fresh_process, options, parts, folder, number)
+            except KeyboardInterrupt:
+                print(f"interrupted in fold {number}; the same command goes on", file=sys.stderr)
+                raise
+        summary = _summarise(options, result, folds)
+        if options.ensemble:
+            print("\nThe folds' models become one ...", flush=True)
+            given = (str(result), len(folds), data.test, options.command_line, options.json)
+            summary |= in_fresh_process(_keep_ensemble, *given)
+        (result / "folds.json").write_text(json.dumps(summary, indent=1, allow_nan=False))
+        shutil.copymode(result / "fold-1", result)
+        check_output(output)
+        result.replace(output)
+    _print_summary(summary, options)
+    said = "folds.json, report.html and a folder for each fold"
+    print(f"\nSaved to {output}: {said}" + (", model.keras" if options.ensemble else ""))
+    which = output if options.ensemble else output / "fold-1"
+    print(f"Next: tl-keras predict {which} IMAGE ...")
+    return {**summary, "artefact": str(output), "interrupted": False}, False
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.folds is None:
+        raise InputError("--repeats and --ensemble go with --folds K, such as --folds 5")
+    if options.folds < 2:
+        raise InputError(f"--folds is 2 or more; got {options.folds}")
+    if options.repeats < 1:
+        raise InputError(f"--repeats is 1 or more; got {options.repeats}")
+    if options.batch_size < 1:
+        raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
+    if options.workers > 1:
+        raise InputError("--folds trains one fold after the other here; leave --workers out")
+
+
+def _done(result: Path, number: int) -> bool:
+    return (result / f"fold-{number}" / "model.json").exists()
+
+
+def _train_one(
+    run: Any, options: argparse.Namespace, data: choices.Data, folder: Path, number: int
+) -> None:
+    # The name says to unfinished_run that there is something to go on with.
+    checkpoints = folder / f"checkpoint-fold-{number}"
+    chosen = folder / "checkpoint-fold-1" / "recipe.toml"
+    if number > 1 and chosen.exists() and not (checkpoints / chosen.name).exists():
+        # A recipe that follows from data and timing is chosen once, so that folds can be compared.
+        checkpoints.mkdir(exist_ok=True)
+        shutil.copy(chosen, checkpoints / chosen.name)
+    given = {
+        **vars(options),
+        "data": str(options.data or "built-in sample set"),
+        "feature_cache": options.feature_cache or str(folder / "features"),
+        # Another start for each: the spread is that of the data and of the training.
+        "seed": (options.seed + number - 1) % 2**32,
+    }
+    try:
+        interrupted = run(_work, given, data, str(folder / "result"), str(checkpoints), number)
+    except InputError:
+        if not any(checkpoints.glob("checkpoint-*")):
+            shutil.rmtree(checkpoints, ignore_errors=True)
+        raise
+    if interrupted:
+        raise KeyboardInterrupt
+    for file in checkpoints.glob("checkpoint-*"):
+        file.unlink()
+
+
+def _work(
+    given: dict[str, Any], data: choices.Data, result: str, checkpoints: str, number: int
+) -> bool:
+    """One fold, in a process of its own; whether it was interrupted."""
+    from tl_keras.cli.startup import start_keras
+    from tl_keras.cli.train import train_and_save
+
+    options = argparse.Namespace(**given)
+    output = Path(result) / f"fold-{number}"
+    with messages(options.json):
+        start_keras()
+        base = choices.base(options.backbone, options.weights, options.image_size)
+        choices.check_base(base)
+        said = train_and_save(options, base, data, output, Path(checkpoints))
+    if said["interrupted"]:
+        # A fold that was cut short is no fold; its checkpoints stay.
+        shutil.rmtree(output)
+    return said["interrupted"]
+
+
+def _summarise(options: argparse.Namespace, result: Path, folds: list) -> dict[str, Any]:
+    from tl_keras.evaluation.fold_figures import INTERVAL, fold_figures
+    from tl_keras.evaluation.fold_page import write_fold_page
+    from tl_keras.tasks.registry import get_task
+
+    said = [
+        json.loads((result / f"fold-{number}" / "model.json").read_text())
+        for number in range(1, len(folds) + 1)
+    ]
+    shares = [len(val) / len(train) for train, val in folds]
+    held_out = sum(shares) / len(shares)
+    figures = fold_figures([fold["metrics"] for fold in said], held_out)
+    rows = [
+        {
+            "name": f"fold {number}",
+            "link": f"fold-{number}/report.html",
+            "train": len(train),
+            "val": len(val),
+            "split": fold["split"]["fingerprint"],
+            "seed": fold["seed"],
+            "best_epoch": fold["best_epoch"],
+        }
+        for number, ((train, val), fold) in enumerate(zip(folds, said, strict=True), 1)
+    ]
+    summary: dict[str, Any] = {
+        "folds": options.folds, "repeats": options.repeats, "split_by": options.split_by,
+        "interval": INTERVAL, "metrics": figures, "runs": rows,
+        "recipe": said[0]["recipe"]["name"], "backbone": said[0]["backbone"],
+        "skipped": said[0]["skipped"],
+    }  # fmt: skip
+    if "test_metrics" in said[0]:
+        # The same test images for all: the spread is that of training alone.
+        summary["test_metrics"] = fold_figures([fold["test_metrics"] for fold in said], 0.0)
+    write_fold_page(
+        result / "report.html",
+        title=f"{Path(said[0]['data']).name}: {len(folds)} folds",
+        headline=get_task(options.task).headline(figures),
+        figures=figures,
+        folds=rows,
+        about={
+            "Backbone": said[0]["backbone"], "Weights": said[0]["weights"],
+            "Recipe": f"{said[0]['recipe']['name']}: {said[0]['recipe']['reason']}",
+            "Data": said[0]["data"], "Folds": f"{options.folds}, dealt {options.repeats} times",
+            "Split by": options.split_by,
+        },
+        notes=[note.format(interval=INTERVAL) for note in _NOTES],
+        reproduce={"command": options.command_line, "Versions": said[0]["versions"]},
+    )  # fmt: skip
+    return summary
+
+
+def _keep_ensemble(
+    result: str, count: int, test: Any, command: str, as_json: bool
+) -> dict[str, Any]:
+    """Write the ensemble of the folds into the same folder, in a process of its own."""
+    from tl_keras.cli.startup import start_keras
+
+    with messages(as_json):
+        start_keras()
+        from tl_keras.artefact.ensemble import write_ensemble
+
+        metrics = write_ensemble(
+            [Path(result) / f"fold-{number}" for number in range(1, count + 1)],
+            Path(result), test, command=command,
+        )  # fmt: skip
+    return {"ensemble": {"members": count, "test_metrics": metrics}}
+
+
+def _print_summary(summary: dict[str, Any], options: argparse.Namespace) -> None:
+    from tl_keras.tasks.registry import get_task
+
+    headline = get_task(options.task).headline
+    runs = len(summary["runs"])
+    print(f"\nOver {runs} folds (mean ± standard deviation; {summary['interval']}):")
+    _print_figures(headline(summary["metrics"]))
+    if "test_metrics" in summary:
+        print("On the data's own test part, models of the folds (mean ± standard deviation):")
+        for name, figure in headline(summary["test_metrics"]).items():
+            print(f"  {name:<24} {100 * figure['value']:.1f} ± {100 * figure['sd']:.1f} %")
+    ensemble = summary.get("ensemble", {}).get("test_metrics")
+    if ensemble:
+        print("and the ensemble, on the same images:")
+        for name, figure in headline(ensemble).items():
+            print(f"  {name:<24} {percent(figure)}")
+
+
+def _print_figures(figures: dict[str, Any]) -> None:
+    for name, figure in figures.items():
+        value, sd, low, high = (100 * figure[key] for key in ("value", "sd", "low", "high"))
+        folds = "  ".join(f"{100 * value:.1f}" for value in figure["values"])
+        print(f"  {name:<24} {value:.1f} ± {sd:.1f} %  ({low:.1f} to {high:.1f})   {folds}")
