@@ -10,7 +10,8 @@ from tl_keras.data.examples import Examples
 from tl_keras.data.naming import is_hidden
 from tl_keras.data.reading.archive_kinds import DamagedArchiveError
 from tl_keras.data.reading.cache import cache_folder, cannot_write, only_one
-from tl_keras.data.reading.download import checked_sha256, download, file_sha256, is_url
+from tl_keras.data.reading.checksums import checked_sha256, file_sha256
+from tl_keras.data.reading.download import download, is_url
 from tl_keras.data.reading.unpacking import unpack
 from tl_keras.data.walking import IMAGE_SUFFIXES
 from tl_keras.errors import InputError
@@ -82,7 +83,7 @@ def unpacked(
 
     Args:
         archive: the file.
-        sha256: its checksum, as from :func:`checked_sha256`.
+        sha256: its checksum, as from :func:`tl_keras.data.reading.checksums.checked_sha256`.
         into: the folder that takes the folder.
         fetched: it was downloaded, and is removed where it is damaged, so that the next call gets
             it anew.

@@ -9,7 +9,7 @@ import numpy as np
 from tl_keras.data.examples import Examples
 from tl_keras.data.reading.label_names import class_of, named
 from tl_keras.data.reading.stored_table import Target, table_of
-from tl_keras.data.reading.storing import Item, check_same_length
+from tl_keras.data.reading.storing import Item
 from tl_keras.errors import InputError
 
 
@@ -56,7 +56,7 @@ only you know their range: (255 * images).round().astype("uint8") if it is 0..1
     images = _checked(images)
     labels, tags = _labels_or_tags(labels)
     lists = {"images": images, "labels": labels, "tags": tags, "groups": groups, "splits": splits}
-    total = check_same_length(lists)
+    total = _length(lists)
     names = None if class_names is None else [str(name) for name in class_names]
     tag_names = named(tags.shape[1], names) if tags is not None else ()
 
@@ -121,3 +121,12 @@ def _labels_or_tags(labels: Any) -> tuple[Any, np.ndarray | None]:
     if ((array == 1).sum(axis=1) == 1).all() and (array >= 0).all():
         return array.argmax(axis=1).tolist(), None
     return None, array.astype(np.int8)
+
+
+def _length(lists: dict[str, Any]) -> int:
+    """The length that all lists have that there are."""
+    lengths = {name: len(value) for name, value in lists.items() if value is not None}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{length} {name}" for name, length in lengths.items())
+        raise InputError(f"{said}; give one of each per image")
+    return lengths["images"]

@@ -22,7 +22,6 @@ from tqdm import tqdm
 from tl_keras.data.decoding import UnreadableImageError
 from tl_keras.data.reading.cache import cache_folder, cannot_write
 from tl_keras.data.scanning import DIGEST_BYTES, workers
-from tl_keras.errors import InputError
 
 _AT_ONCE = 64  # pictures in memory at a time
 _QUIET_SECONDS = 2.0
@@ -217,26 +216,3 @@ def checked_array(image: Any) -> np.ndarray:
     elif array.ndim == 3 and array.dtype == np.uint16:
         array = ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     return np.ascontiguousarray(array)
-
-
-def check_same_length(what: dict[str, Any]) -> int:
-    """The length that lists have in common.
-
-    Args:
-        what: name -> list, or ``None``.
-
-    Returns:
-        The length.
-
-    Raises:
-        InputError: they differ.
-
-    Example:
-        >>> check_same_length({"images": [1, 2], "labels": None})
-        2
-    """
-    lengths = {name: len(value) for name, value in what.items() if value is not None}
-    if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{length} {name}" for name, length in lengths.items())
-        raise InputError(f"{said}; give one of each per image")
-    return next(iter(lengths.values()))
