@@ -20,6 +20,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 _YOLO_LINE = re.compile(r"\d+(\s+-?[\d.]+(e-?\d+)?){4,}\s*", re.IGNORECASE)
 _FOLDERS_LOOKED_INTO = 20
+_FILES_OPENED = 50
 _PEEK = 2**20  # bytes at each end of a JSON file that are looked at
 
 
@@ -99,7 +100,8 @@ def _coco(folder: Path, entries: list[Path]) -> Iterator[Layout]:
     homes = [e for e in entries if is_folder(e) and (
         part_meant(e.name) or e.name.casefold() in ("annotations", "labels", "json"))]  # fmt: skip
     inner = [file for home in homes for file in listing(home)]
-    files = [f for f in (*entries, *inner) if f.suffix.lower() == ".json" and is_coco(f)]
+    texts = [file for file in (*entries, *inner) if file.suffix.lower() == ".json"]
+    files = [file for file in texts[:_FILES_OPENED] if is_coco(file)]
     if len(files) > 1:  # COCO's own folder has captions and key points of the same images as well
         files = [file for file in files if file.name.startswith("instances")] or files
     parts = {part_meant(file.parent.name) or part_of_file(file): file for file in files}
