@@ -37,7 +37,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-_COLUMNS = ("paths", "labels", "digests", "splits", "tags", "boxes", "masks", "groups")
+_COLUMNS = ("paths", "labels", "digests", "splits", "tags", "boxes", "masks", "sizes", "groups")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,7 @@ class Examples:
         tag_names: the tags, in the order of the columns of ``tags``.
         boxes: :class:`tl_keras.data.Boxes` per example.
         masks: :class:`tl_keras.data.Mask` per example, or ``None`` for an example without.
+        sizes: int32 array (N, 2), read-only: height and width of each image, upright, px.
         groups: per example what must not be torn apart by a split (patient, speaker, product), or
             ``None`` for an example that stands alone.
         extra: further columns by name, each a string per example (a price, a date, a gender).
@@ -84,6 +85,7 @@ class Examples:
     tag_names: tuple[str, ...] = ()
     boxes: tuple[Boxes, ...] | None = field(default=None, repr=False)
     masks: "tuple[Mask | None, ...] | None" = field(default=None, repr=False)
+    sizes: np.ndarray | None = field(default=None, repr=False)
     groups: tuple[str | None, ...] | None = field(default=None, repr=False)
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
@@ -93,6 +95,8 @@ class Examples:
             self._freeze("tags", np.int8, 2)
             if self.tags.shape[1] != len(self.tag_names):
                 raise ValueError(f"{self.tags.shape[1]} tags, {len(self.tag_names)} names")
+        if self.sizes is not None:
+            self._freeze("sizes", np.int32, 2)
         lengths = {name: len(column) for name, column in self._columns().items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of different lengths: {lengths}")
@@ -380,13 +384,15 @@ class Examples:
                 ``"memory"`` (3 × S × S bytes an image, half of the memory at most) or in one file
                 of this folder, for further runs as well (:mod:`tl_keras.data.pixel_cache`).
                 Augmentation comes after it.  ``None`` decodes anew in every epoch.
-            target: ``"labels"``, or ``"tags"``.
+            target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"`` or ``"pixels"``.
 
         Returns:
             ``tf.data.Dataset`` under the TensorFlow backend, else ``keras.utils.PyDataset`` (then
             give ``shuffle=False`` to ``fit``, which would shuffle the batches once more), of
-            ``(images, targets)``: uint8 (B, S, S, 3) RGB 0..255, and labels, int32 (B,), or tags,
-            float32 (B, T): 1 present, 0 absent, -1 not known.
+            ``(images, targets)``: uint8 (B, S, S, 3) RGB 0..255, and labels, int32 (B,); or their
+            one-hot rows, float32 (B, K); or tags, float32 (B, T): 1 present, 0 absent, -1 not
+            known; or boxes, float32 (B, M, 6): xyxy in px of the square, class, 1 or 0 for
+            padding; or classes by pixel, uint8 (B, S, S), 255 for none.
 
         Raises:
             InputError: an argument is unusable; while reading, a file that was sound when scanned

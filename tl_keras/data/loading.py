@@ -11,6 +11,7 @@ from tl_keras.data.augment.change import Change
 from tl_keras.data.augment.mixing import Mix
 from tl_keras.data.augment.presets import preset
 from tl_keras.data.decoding import UnreadableImageError, load_image, open_regular
+from tl_keras.data.drawn_targets import BoxTargets, PixelTargets
 from tl_keras.data.examples import Examples
 from tl_keras.data.pixel_cache import PixelCache
 from tl_keras.data.resizing import check_resize
@@ -31,8 +32,8 @@ class BatchLoader:
         augment: the name of a preset (:mod:`tl_keras.data.augment`), a callable on the batch, or
             ``None``.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
-        target: ``"labels"``, ``"one_hot"`` or ``"tags"``; a preset that mixes images needs one of
-            the last two.
+        target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"`` or ``"pixels"``; a preset that
+            mixes images needs ``"one_hot"`` or ``"tags"``.
 
     Raises:
         InputError: an argument is unusable.
@@ -58,9 +59,8 @@ class BatchLoader:
         self.examples, self.image_size, self.resize, self.seed = examples, image_size, resize, seed
         named = augment is None or isinstance(augment, str)
         self._preset = preset(augment or "none") if named else preset("none")
-        #: A row per example, before mixing: int32 (N,) labels, float32 (N, K) one-hot, or float32
-        #: (N, T) tags.
-        self.targets = _targets(examples, target)
+        #: A row per example, before mixing and movement: an array, or what makes rows.
+        self.targets = _targets(examples, target, image_size, resize)
         #: Whether images and targets are mixed with others'.
         self.mixes = self._preset.mixing is not None
         if self.mixes and target == "labels":
@@ -68,6 +68,8 @@ class BatchLoader:
                 f"augment={augment!r} mixes images, and labels cannot say how much of each; give "
                 "target='one_hot' and a loss of one-hot labels (CategoricalCrossentropy)"
             )
+        if self.mixes and target in _DRAWN:
+            raise InputError(f"augment={augment!r} mixes images; {target} take a preset without")
         #: The user's own, on the whole batch; applied by the pipeline, not here.
         self.per_batch = None if named else augment
 
@@ -112,11 +114,17 @@ class BatchLoader:
             epoch: which pass.
 
         Returns:
-            Rows of :attr:`targets`, float32 where images mix.
+            Rows of :attr:`targets`, float32 where images mix; boxes and pixels moved as the image.
 
         Example:
             >>> BatchLoader(examples, 224).targets_of(np.array([0]), 0)  # doctest: +SKIP
         """
+        if not isinstance(self.targets, np.ndarray):
+            rows = np.empty((len(indices), *self.targets.shape[1:]), self.targets.dtype)
+            for row, index in enumerate(indices.tolist()):
+                change = self.change(index, int(epoch))
+                rows[row] = self.targets.row(index % len(self.examples), change)
+            return rows
         rows = self.targets[indices % max(1, len(self.examples))]
         if self.mixes:
             for row, index in enumerate(indices):
@@ -196,7 +204,8 @@ class BatchLoader:
             epoch: which pass.
 
         Returns:
-            ``(images, targets)``: uint8 (B, S, S, 3), and int32 (B,), or float32 (B, K or T).
+            ``(images, targets)``: uint8 (B, S, S, 3), and int32 (B,), float32 (B, K or T), float32
+            (B, M, 6) boxes, or uint8 (B, S, S).
 
         Raises:
             UnreadableImageError: as for :meth:`load`.
@@ -207,7 +216,12 @@ class BatchLoader:
         return images, self.targets_of(indices, epoch)
 
 
-def _targets(examples: Examples, target: str) -> np.ndarray:
+_DRAWN = {"boxes": BoxTargets, "pixels": PixelTargets}
+
+
+def _targets(examples: Examples, target: str, image_size: int, resize: str) -> Any:
+    if target in _DRAWN:
+        return _DRAWN[target](examples, image_size, resize)
     if target == "labels":
         return examples.labels
     if target == "one_hot":
@@ -219,7 +233,7 @@ def _targets(examples: Examples, target: str) -> np.ndarray:
             )
         return np.eye(len(examples.class_names), dtype="float32")[examples.labels]
     if target != "tags":
-        raise InputError(f"no target {target!r}; choose labels, one_hot or tags")
+        raise InputError(f"no target {target!r}; choose labels, one_hot, tags, boxes or pixels")
     if examples.tags is None:
         raise InputError(
             f"{examples.root or 'the data'} brings no tags; read them with "
