@@ -5,6 +5,9 @@ Either one InputError of one line, or a table whose boxes lie in their pictures,
 read and whose every row that was left out has a reason.  In processes of their own, with a limit.
 """
 
+import copy
+import csv
+import io
 import json
 import os
 import random
@@ -50,6 +53,73 @@ def mutate(data: bytes, draw: random.Random) -> bytes:
             case 6:
                 mutant[at:at] = draw.randbytes(draw.choice((1, 8)))
     return bytes(mutant)
+
+
+VALUES = [
+    *(
+        None,
+        True,
+        -1,
+        0,
+        3,
+        10**30,
+        0.5,
+        1e308,
+        float("nan"),
+        float("inf"),
+        "",
+        "x",
+        "cat",
+        "a.png",
+    ),
+    *([], {}, [[]], [1, 2, 3], [[1, 2, 3, 4, 5]], {"id": 0}, ["cat"], "/dev/zero", "\n\0"),
+]
+
+
+def mutate_json(data: bytes, draw: random.Random) -> bytes:
+    """Sound JSON in which one to three values are others, missing, or there twice."""
+    document = json.loads(data)
+    for _ in range(draw.choice((1, 1, 3))):
+        node = document
+        while True:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            if not keys:
+                break
+            key = draw.choice(keys)
+            if isinstance(node[key], (dict, list)) and draw.random() < 0.8:
+                node = node[key]
+                continue
+            match draw.randrange(4):
+                case 0:
+                    del node[key]
+                case 1 if isinstance(node, list):
+                    node.append(copy.deepcopy(node[key]))
+                case _:
+                    node[key] = copy.deepcopy(draw.choice(VALUES))
+            break
+    return json.dumps(document).encode()
+
+
+def mutate_cell(data: bytes, draw: random.Random) -> bytes:
+    """A table in which the JSON of one cell, or a whole cell, is another."""
+    rows = list(csv.reader(io.StringIO(data.decode())))
+    row = draw.choice(rows)
+    at = draw.randrange(len(row))
+    if row[at].startswith(("[", "{")):
+        row[at] = mutate_json(row[at].encode(), draw).decode()
+    else:
+        row[at] = str(draw.choice(VALUES)).replace("\0", "")
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def mutant_of(file: Path, data: bytes, draw: random.Random) -> bytes:
+    if file.suffix == ".json" and draw.random() < 0.7:
+        return mutate_json(data, draw)
+    if file.suffix == ".csv" and draw.random() < 0.7:
+        return mutate_cell(data, draw)
+    return mutate(data, draw)
 
 
 def write_sets(root: Path) -> None:
@@ -151,7 +221,7 @@ def fuzz(root: Path, kind: str, count: int, seed: int) -> dict[str, int]:
     outcomes = {"read": 0, "left out": 0, "refused": 0}
     for _ in range(count):
         file = draw.choice(files)
-        file.write_bytes(mutate(sound[file], draw))
+        file.write_bytes(mutant_of(file, sound[file], draw))
         try:
             examples = read(root)
             check(examples)

@@ -10,7 +10,7 @@ from tl_keras.data.boxes import Boxes
 from tl_keras.data.copies import Listed, check_classes, without_conflicts, without_crossing
 from tl_keras.data.drawn import Drawn, settle
 from tl_keras.data.examples import Examples, Skipped
-from tl_keras.data.naming import natural_key
+from tl_keras.data.naming import natural_key, one_line
 from tl_keras.data.scanning import Checked, scan, scan_masks
 from tl_keras.errors import InputError
 
@@ -111,7 +111,7 @@ def assemble(
     labelled = any(file.label is not None for file in files)
     names = _class_names(files, classes, class_names, drawn)
     if labelled and len(names) < 2:
-        raise InputError(f"one class only ({', '.join(names)}); give two or more")
+        raise InputError(f"one class only ({one_line(', '.join(names))}); give two or more")
     left_out = list(skipped)
     found = _checked(files, digests, left_out, progress)
     boxes: dict[int, Boxes] = {}
@@ -128,6 +128,7 @@ def assemble(
     sound, crossing = without_crossing(files, sound)
     sound, conflicts = without_conflicts(files, sound)
     left_out += conflicts
+    left_out = [Skipped(path, one_line(reason)) for path, reason in left_out]
     if strict and left_out:
         raise InputError(
             f"{len(left_out)} file(s){' or boxes' if drawn else ''} would be left out, the first: "
@@ -151,6 +152,7 @@ def assemble(
         tag_names=tuple(tag_names),
         boxes=None if drawn is None else tuple(boxes[i] for i in kept),
         masks=tuple(all_masks.get(i) for i in kept) if all_masks else None,
+        sizes=[found[i].size[::-1] for i in kept],
         groups=None if groups is None else tuple(groups[i] for i in kept),
         extra={name: tuple(column[i] for i in kept) for name, column in (extra or {}).items()},
     )

@@ -91,3 +91,21 @@ def part_meant(name: str) -> str | None:
         ('val', None)
     """
     return _PART_OF.get(name.strip().casefold())
+
+
+def one_line(text: str) -> str:
+    """A text with strangers' names in it as it may stand in a message.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The same in one line: characters that cannot be printed become question marks.
+
+    Example:
+        >>> one_line("object 3 (white\\ncell)")
+        'object 3 (white?cell)'
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

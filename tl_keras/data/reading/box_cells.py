@@ -139,7 +139,7 @@ def boxes_from_cell(cell: str, where: str, row: str) -> Drawn:
         names = [class_name(box[4]) for box in found]
         xyxy = [tuple(map(_checked, box[:4])) for box in found]
         ignore = [box[5:] == ["ignore"] for box in found]
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
         raise InputError(
             f"{row}: boxes are no list of [x1, y1, x2, y2, class]; write the table anew"
         ) from None

@@ -111,7 +111,7 @@ def parse_mask_cell(text: str, row: str) -> dict[str, Any]:
         cell = json.loads(text)
         names = {class_name(name): i for i, name in enumerate(classes_in_cell(cell))}
         mask_from_cell(cell, names, str)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
         raise InputError(f"{row}: masks hold no mask that to_csv wrote; write it anew") from None
     return cell
 
@@ -143,9 +143,8 @@ def mask_from_cell(
         classes = [UNKNOWN] * 256
         for first, last, name in cell["values"]:
             label = IGNORE if name is None else number(name)
-            classes[first : last + 1] = [label] * (last + 1 - first)
-        if len(classes) != 256:
-            raise ValueError(cell["values"])
+            for value in range(max(first, 0), min(last, 255) + 1):
+                classes[value] = label
         return ClassMask(resolve(str(cell["file"])), tuple(classes), background)
     if "things" in cell:
         paths = tuple(resolve(str(path)) for path, _ in cell["things"])
@@ -171,6 +170,8 @@ def _shape(entry: Mapping[str, Any]) -> Shape:
             raise ValueError(counts)
         return Shape(counts=counts, size=(int(entry["size"][0]), int(entry["size"][1])))
     polygons = tuple(tuple(map(float, polygon)) for polygon in entry["polygons"])
-    if not all(map(math.isfinite, chain.from_iterable(polygons))):
+    # Pairs of x and y, three at least.
+    even = all(len(polygon) % 2 == 0 and len(polygon) >= 6 for polygon in polygons)
+    if not even or not all(map(math.isfinite, chain.from_iterable(polygons))):
         raise ValueError(polygons)
     return Shape(polygons)
