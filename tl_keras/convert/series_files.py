@@ -1,6 +1,8 @@
 """Files of series: UCR/UEA ``.ts`` and ``.tsv``, CSV with a column per channel, ``.npy``."""
 
 import csv
+import tokenize
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,12 @@ import numpy as np
 from tl_keras.convert.sources import Source
 from tl_keras.convert.ts_format import read_ts
 from tl_keras.data.examples import Skipped
+
+# What numpy raises over a damaged header or archive.
+_DAMAGED = (
+    *(ValueError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError),
+    *(tokenize.TokenError, zipfile.BadZipFile),
+)
 
 SUFFIXES = {".ts", ".tsv", ".csv", ".npy"}
 
@@ -122,7 +130,7 @@ def _read_npy(source: Source) -> Iterator[Series | Skipped]:
     try:
         values = np.load(source.path, allow_pickle=False)
         values = np.asarray(values, np.float64)
-    except (ValueError, EOFError, TypeError) as error:
+    except _DAMAGED as error:
         yield Skipped(source.path, f"no array of numbers: {' '.join(str(error).split())}")
         return
     if values.ndim not in (1, 2):
