@@ -178,6 +178,7 @@ def test_a_label_beside_boxes(tmp_path):
     [
         ("", {}, "is empty"),
         (" \n\n", {}, "is empty"),
+        ('"",""\n', {}, "is empty"),
         ("path,label\n", {}, "has a header but no rows"),
         ("path,path\na.png,b\n", {}, "two columns 'path'"),
         ("a.png,ant\nb.png,bee\n", {}, "no column of files.*first line is a header"),

@@ -83,8 +83,6 @@ def _text(file: Path, given: str) -> Table:
         data = file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {given}: {error.strerror}; give a readable table") from None
-    if not data.strip():
-        raise InputError(f"{given} is empty; give a table with a header and a row per image")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = data.decode("utf-16", "replace")
     else:
@@ -106,6 +104,8 @@ def _text(file: Path, given: str) -> Table:
 
 def _columns(rows: list[list[str]], path: str, given: str) -> Table:
     numbered = [(number, row) for number, row in enumerate(rows, 1) if any(map(str.strip, row))]
+    if not numbered:
+        raise InputError(f"{given} is empty; give a table with a header and a row per image")
     (_, header), *body = numbered
     names = [name if name.strip() else f"column {i}" for i, name in enumerate(header, 1)]
     _check_names(names, given)
