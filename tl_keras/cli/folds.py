@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.cli import choices
-from tl_keras.cli.options import messages, percent
+from tl_keras.cli.fold_summary import finish
+from tl_keras.cli.options import messages
 from tl_keras.cli.resuming import settings_of, unfinished_run
 from tl_keras.errors import InputError
-
-_NOTES = (
-    "Each fold's validation images also chose its best epoch: the figures flatter a little.",
-    "The interval is {interval}: where models trained on new data of this size and kind would lie "
-    "on average.",
-)
 
 
 def add_folds(parser: argparse.ArgumentParser) -> None:
@@ -100,16 +95,14 @@ def train_folds(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
             except KeyboardInterrupt:
                 print(f"interrupted in fold {number}; the same command goes on", file=sys.stderr)
                 raise
-        summary = _summarise(options, result, folds)
         if options.ensemble:
             print("\nThe folds' models become one ...", flush=True)
-            given = (str(result), len(folds), data.test, options.command_line, options.json)
-            summary |= in_fresh_process(_keep_ensemble, *given)
+        given = (vars(options), str(result), [(len(t), len(v)) for t, v in folds], data.test)
+        summary = in_fresh_process(finish, *given)
         (result / "folds.json").write_text(json.dumps(summary, indent=1, allow_nan=False))
         shutil.copymode(result / "fold-1", result)
         check_output(output)
         result.replace(output)
-    _print_summary(summary, options)
     said = "folds.json, report.html and a folder for each fold"
     print(f"\nSaved to {output}: {said}" + (", model.keras" if options.ensemble else ""))
     which = output if options.ensemble else output / "fold-1"
@@ -181,96 +174,3 @@ def _work(
         # A fold that was cut short is no fold; its checkpoints stay.
         shutil.rmtree(output)
     return said["interrupted"]
-
-
-def _summarise(options: argparse.Namespace, result: Path, folds: list) -> dict[str, Any]:
-    from tl_keras.evaluation.fold_figures import INTERVAL, fold_figures
-    from tl_keras.evaluation.fold_page import write_fold_page
-    from tl_keras.tasks.registry import get_task
-
-    said = [
-        json.loads((result / f"fold-{number}" / "model.json").read_text())
-        for number in range(1, len(folds) + 1)
-    ]
-    shares = [len(val) / len(train) for train, val in folds]
-    held_out = sum(shares) / len(shares)
-    figures = fold_figures([fold["metrics"] for fold in said], held_out)
-    rows = [
-        {
-            "name": f"fold {number}",
-            "link": f"fold-{number}/report.html",
-            "train": len(train),
-            "val": len(val),
-            "split": fold["split"]["fingerprint"],
-            "seed": fold["seed"],
-            "best_epoch": fold["best_epoch"],
-        }
-        for number, ((train, val), fold) in enumerate(zip(folds, said, strict=True), 1)
-    ]
-    summary: dict[str, Any] = {
-        "folds": options.folds, "repeats": options.repeats, "split_by": options.split_by,
-        "interval": INTERVAL, "metrics": figures, "runs": rows,
-        "recipe": said[0]["recipe"]["name"], "backbone": said[0]["backbone"],
-        "skipped": said[0]["skipped"],
-    }  # fmt: skip
-    if "test_metrics" in said[0]:
-        # The same test images for all: the spread is that of training alone.
-        summary["test_metrics"] = fold_figures([fold["test_metrics"] for fold in said], 0.0)
-    write_fold_page(
-        result / "report.html",
-        title=f"{Path(said[0]['data']).name}: {len(folds)} folds",
-        headline=get_task(options.task).headline(figures),
-        figures=figures,
-        folds=rows,
-        about={
-            "Backbone": said[0]["backbone"], "Weights": said[0]["weights"],
-            "Recipe": f"{said[0]['recipe']['name']}: {said[0]['recipe']['reason']}",
-            "Data": said[0]["data"], "Folds": f"{options.folds}, dealt {options.repeats} times",
-            "Split by": options.split_by,
-        },
-        notes=[note.format(interval=INTERVAL) for note in _NOTES],
-        reproduce={"command": options.command_line, "Versions": said[0]["versions"]},
-    )  # fmt: skip
-    return summary
-
-
-def _keep_ensemble(
-    result: str, count: int, test: Any, command: str, as_json: bool
-) -> dict[str, Any]:
-    """Write the ensemble of the folds into the same folder, in a process of its own."""
-    from tl_keras.cli.startup import start_keras
-
-    with messages(as_json):
-        start_keras()
-        from tl_keras.artefact.ensemble import write_ensemble
-
-        metrics = write_ensemble(
-            [Path(result) / f"fold-{number}" for number in range(1, count + 1)],
-            Path(result), test, command=command,
-        )  # fmt: skip
-    return {"ensemble": {"members": count, "test_metrics": metrics}}
-
-
-def _print_summary(summary: dict[str, Any], options: argparse.Namespace) -> None:
-    from tl_keras.tasks.registry import get_task
-
-    headline = get_task(options.task).headline
-    runs = len(summary["runs"])
-    print(f"\nOver {runs} folds (mean ± standard deviation; {summary['interval']}):")
-    _print_figures(headline(summary["metrics"]))
-    if "test_metrics" in summary:
-        print("On the data's own test part, models of the folds (mean ± standard deviation):")
-        for name, figure in headline(summary["test_metrics"]).items():
-            print(f"  {name:<24} {100 * figure['value']:.1f} ± {100 * figure['sd']:.1f} %")
-    ensemble = summary.get("ensemble", {}).get("test_metrics")
-    if ensemble:
-        print("and the ensemble, on the same images:")
-        for name, figure in headline(ensemble).items():
-            print(f"  {name:<24} {percent(figure)}")
-
-
-def _print_figures(figures: dict[str, Any]) -> None:
-    for name, figure in figures.items():
-        value, sd, low, high = (100 * figure[key] for key in ("value", "sd", "low", "high"))
-        folds = "  ".join(f"{100 * value:.1f}" for value in figure["values"])
-        print(f"  {name:<24} {value:.1f} ± {sd:.1f} %  ({low:.1f} to {high:.1f})   {folds}")

@@ -27,6 +27,7 @@ examples:
   tl-keras train photos/                               the shipped base, recipe chosen for you
   tl-keras train photos/ --backbone mobilenet_v2 --recipe progressive --output saved_models/photos
   tl-keras train photos/ --backbone efficientnet_v2_b0 --weights path/to/weights.h5 --json
+  tl-keras train photos/ --folds 5 --ensemble          cross-validation; its models kept as one
 
 DATA holds a folder per class (photos/ants, photos/bees), or train/ with val/ or test/ folders that
 do; or it is a table of paths and labels (.csv, .tsv, .parquet), TFRecord files, or a zip or tar
