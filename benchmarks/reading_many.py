@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 DISTINCT = 200
@@ -73,31 +74,51 @@ def class_of(i: int) -> str:
     return CLASSES[i % DISTINCT % 2]
 
 
-def make(root: Path, count: int) -> None:
+def make(root: Path, count: int, wanted: set[str]) -> None:
+    """Writes the sources that are wanted, of ``CASES``."""
     distinct = root / "distinct"
     distinct.mkdir()
     write_pictures(distinct)
-    for i in range(count):
-        target = root / "folder" / class_of(i) / f"{i:06d}.jpg"
+    names = linked(distinct, root / "images", count)
+    makers = {
+        "folder": make_folders, "table.csv": make_table, "boxes.csv": make_boxes, "voc": make_voc,
+        "coco.json": make_coco, "yolo": make_yolo, "masks": make_masks,
+    }  # fmt: skip
+    for path in wanted & makers.keys():
+        makers[path](root, distinct, names)
+    if wanted & {"train.tfrecord", "photos.zip"}:
+        make_packed(root, distinct, names)
+
+
+def make_folders(root: Path, distinct: Path, names: list[str]) -> None:
+    for i, name in enumerate(names):
+        target = root / "folder" / class_of(i) / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.hardlink_to(distinct / f"{i % DISTINCT}.jpg")
-    names = linked(distinct, root / "images", count)
-    with (root / "table.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("path", "label"))
-        rows.writerows((f"images/{name}", class_of(i)) for i, name in enumerate(names))
-    with (root / "boxes.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("path", "xmin", "ymin", "xmax", "ymax", "class"))
-        rows.writerows(
-            (f"images/{name}", x, 20, x + 60, 80, CLASSES[x // 80 % 2])
-            for name in names for x in range(0, 400, 80)
-        )  # fmt: skip
-    make_annotated(root, distinct, names)
-    make_packed(root, distinct, names)
 
 
-def make_annotated(root: Path, distinct: Path, names: list[str]) -> None:
+def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(header)
+        table.writerows(rows)
+
+
+def make_table(root: Path, distinct: Path, names: list[str]) -> None:
+    rows = ((f"images/{name}", class_of(i)) for i, name in enumerate(names))
+    write_rows(root / "table.csv", ("path", "label"), rows)
+
+
+def make_boxes(root: Path, distinct: Path, names: list[str]) -> None:
+    rows = (
+        (f"images/{name}", x, 20, x + 60, 80, CLASSES[x // 80 % 2])
+        for name in names
+        for x in range(0, 400, 80)
+    )
+    write_rows(root / "boxes.csv", ("path", "xmin", "ymin", "xmax", "ymax", "class"), rows)
+
+
+def make_voc(root: Path, distinct: Path, names: list[str]) -> None:
     width, height = SIZE
     linked(distinct, root / "voc/JPEGImages", len(names))
     (root / "voc/Annotations").mkdir()
@@ -110,6 +131,10 @@ def make_annotated(root: Path, distinct: Path, names: list[str]) -> None:
     for name in names:
         text = f"<annotation><filename>{name}</filename>{size}{things}</annotation>"
         (root / "voc/Annotations" / name).with_suffix(".xml").write_text(text)
+
+
+def make_coco(root: Path, distinct: Path, names: list[str]) -> None:
+    width, height = SIZE
     coco = {
         "images": [
             {"id": i, "file_name": f"images/{name}", "width": width, "height": height}
@@ -123,6 +148,10 @@ def make_annotated(root: Path, distinct: Path, names: list[str]) -> None:
         "categories": [{"id": k + 1, "name": name} for k, name in enumerate(CLASSES)],
     }  # fmt: skip
     (root / "coco.json").write_text(json.dumps(coco))
+
+
+def make_yolo(root: Path, distinct: Path, names: list[str]) -> None:
+    width, height = SIZE
     linked(distinct, root / "yolo/images", len(names))
     (root / "yolo/labels").mkdir()
     (root / "yolo/data.yaml").write_text(f"path: .\ntrain: images\nnames: {list(CLASSES)}\n")
@@ -133,6 +162,9 @@ def make_annotated(root: Path, distinct: Path, names: list[str]) -> None:
     )
     for name in names:
         (root / "yolo/labels" / name).with_suffix(".txt").write_text(lines)
+
+
+def make_masks(root: Path, distinct: Path, names: list[str]) -> None:
     linked(distinct, root / "masks/images", len(names))
     linked(distinct, root / "masks/masks", len(names), ".png")
 
@@ -200,8 +232,9 @@ def main() -> None:
     parser.add_argument("--make", help=argparse.SUPPRESS)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    wanted = {case: path for case, path in CASES.items() if options.only in case}
     if options.make:
-        make(Path(options.make), options.count)
+        make(Path(options.make), options.count, set(wanted.values()))
         return
     if options.one:
         print(json.dumps(measure(options.one)))
@@ -209,14 +242,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         home = root / "keras_home"
-        in_own_process("--make", name, "--count", str(options.count), home=home)
+        count = str(options.count)
+        in_own_process("--make", name, "--count", count, "--only", options.only, home=home)
         print(
             "| format | images | boxes | masks | seconds | images/s | per core-second | peak MiB |"
         )
         print("|---|---|---|---|---|---|---|---|")
-        for case, path in CASES.items():
-            if options.only not in case:
-                continue
+        for case, path in wanted.items():
             row = json.loads(in_own_process("--one", str(root / path), home=home).splitlines()[-1])
             assert not row["skipped"] and row["images"] == options.count, row
             print(
