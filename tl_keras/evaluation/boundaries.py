@@ -9,9 +9,10 @@ def boundary_f1(
 ) -> np.ndarray:
     """Boundary F1 of each class in one image.
 
-    The measure of Csurka, Larlus and Perronnin (2013, https://doi.org/10.5244/C.27.32).  A class's boundary are its pixels beside one of another class; image borders and pixels beside
-    unknown ones are none.  Precision is the share of the predicted boundary that lies within a
-    distance of the true one, recall the reverse, and F1 their harmonic mean.
+    The measure of Csurka, Larlus and Perronnin (2013, https://doi.org/10.5244/C.27.32).  A class's
+    boundary are its pixels beside one of another class; image borders and pixels beside unknown
+    ones are none.  Precision is the share of the predicted boundary that lies within a distance of
+    the true one, recall the reverse, and F1 their harmonic mean.
 
     Args:
         truth: True classes, ints (H, W); outside 0..classes-1: unknown, and left out of both.
