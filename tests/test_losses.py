@@ -14,7 +14,7 @@ from tl_keras.losses import (
     SparseLogitAdjustedCrossentropy,
     class_weights,
 )
-from tl_keras.training.objective import loss_for
+from tl_keras.tasks.class_objective import loss_for
 from tl_keras.training.recipes import RECIPES, Recipe
 
 RNG = np.random.default_rng(0)

@@ -250,3 +250,25 @@ def test_calibrated_random_base_has_features_of_unit_scale_and_unchanged_weights
         np.testing.assert_array_equal(old, variable.numpy())
     assert np.std(features_model(model).predict(images, verbose=0)) > 10 * flat
     assert not base.trainable_variables
+
+
+@pytest.mark.parametrize("weights", [None, {"rings": 3.0}])
+def test_mixed_images_train_on_mixed_labels(photos, weights):
+    """A step too small to move anything shows the loss: that of the mixtures and their shares."""
+    train = tl.data.from_folder(photos, progress=False)
+    keras.utils.set_random_seed(0)
+    model = tl.build_classifier(
+        "mobilenet_v3_small", 2, image_size=64, weights="bundled", dropout=0
+    )
+    stage = Stage("head", epochs=1, learning_rate=1e-12, augment="light+mixup")
+    recipe = Recipe("custom", (stage,), class_weights=weights, label_smoothing=0.1)
+    mixed = train.dataset(8, 64, shuffle=True, seed=4, augment="light+mixup", target="one_hot")
+    losses = []
+    for images, shares in mixed:
+        shares = np.asarray(shares, "float64")
+        smooth = 0.9 * shares + 0.1 / 2
+        rows = -(smooth * np.log(model.predict_on_batch(images).astype("float64"))).sum(-1)
+        losses.append(rows * (shares @ (3.0, 1.0) if weights else 1.0))
+    assert 0.05 < np.concatenate([s for _, s in mixed]).min(-1).max() <= 0.5
+    run = tl.fit(model, train, recipe=recipe, batch_size=8, seed=4, verbose=False)
+    assert run.history[0]["loss"] == pytest.approx(np.concatenate(losses).mean(), rel=1e-3)

@@ -13,7 +13,10 @@ _BETA = 0.999
 
 
 class _SparseLoss(keras.losses.Loss):
-    """Integer labels to one-hot, then a loss of Keras', then the weight of each label's class."""
+    """Integer labels to one-hot, then a loss of Keras', then the weight of each label's class.
+
+    Rows of shares (B, K), of images that were mixed (MixUp, CutMix), are taken as they are.
+    """
 
     def __init__(
         self,
@@ -39,11 +42,14 @@ class _SparseLoss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of each example, without its last axis; see the class."""
         y_true, y_pred = map(keras.ops.convert_to_tensor, (y_true, y_pred))
-        if len(y_true.shape) == len(y_pred.shape):
-            y_true = keras.ops.squeeze(y_true, -1)
-        labels = keras.ops.cast(y_true, "int32")
         classes = y_pred.shape[-1]
-        one_hot = keras.ops.one_hot(labels, classes, dtype=y_pred.dtype)
+        same_rank = len(y_true.shape) == len(y_pred.shape)
+        if same_rank and y_true.shape[-1] != 1:
+            one_hot = keras.ops.cast(y_true, y_pred.dtype)
+        else:
+            labels = keras.ops.squeeze(y_true, -1) if same_rank else y_true
+            labels = keras.ops.cast(labels, "int32")
+            one_hot = keras.ops.one_hot(labels, classes, dtype=y_pred.dtype)
         losses = self._one_hot_loss(one_hot, y_pred)
         if self.class_weights is None:
             return losses
@@ -52,7 +58,7 @@ class _SparseLoss(keras.losses.Loss):
                 f"{len(self.class_weights)} class weights for {classes} classes; give one each"
             )
         weights = keras.ops.convert_to_tensor(self.class_weights, losses.dtype)
-        return losses * keras.ops.take(weights, labels, axis=0)
+        return losses * keras.ops.sum(one_hot * weights, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """What rebuilds the loss."""
@@ -73,7 +79,8 @@ class SparseCrossentropy(_SparseLoss):
             None: all 1.  The mean is over examples, not over weights, as in Keras' ``fit``.
         from_logits: Whether predictions are logits; else probabilities.
 
-    Call: labels, integers (...) or (..., 1), and predictions (..., K) -> a scalar.
+    Call: labels, integers (...) or (..., 1), or shares of classes (..., K), and predictions
+    (..., K) -> a scalar.
 
     Raises:
         InputError: The smoothing or a weight is out of range, or there are not K weights.
@@ -106,7 +113,8 @@ class SparseFocalCrossentropy(_SparseLoss):
         class_weights: As in :class:`SparseCrossentropy`.
         from_logits: Whether predictions are logits; else probabilities.
 
-    Call: labels, integers (...) or (..., 1), and predictions (..., K) -> a scalar.
+    Call: labels, integers (...) or (..., 1), or shares of classes (..., K), and predictions
+    (..., K) -> a scalar.
 
     Raises:
         InputError: A value is out of range, or there are not K weights.
@@ -151,7 +159,8 @@ class SparseLogitAdjustedCrossentropy(_SparseLoss):
         class_weights: As in :class:`SparseCrossentropy`; both at once correct twice.
         from_logits: Whether predictions are logits; else probabilities.
 
-    Call: labels, integers (...) or (..., 1), and predictions (..., K) -> a scalar.
+    Call: labels, integers (...) or (..., 1), or shares of classes (..., K), and predictions
+    (..., K) -> a scalar.
 
     Raises:
         InputError: A value is out of range, or there are not K priors.

@@ -377,7 +377,7 @@ class Examples:
             shuffle: a new order every epoch.
             seed: a whole number from 0 on.
             augment: ``None``, the preset ``"none"`` or ``"light"``
-                (:mod:`tl_keras.data.augmentation`), or a callable or Keras layer on the batch of
+                (:mod:`tl_keras.data.augment`), or a callable or Keras layer on the batch of
                 images.
             drop_remainder: leave out a last, smaller batch.
             cache: keep every image, decoded and resized, from its first use on: in

@@ -8,6 +8,7 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure
+from tl_keras.tasks.class_objective import loss_for
 from tl_keras.tasks.task import Task, column_of, in_order_of
 
 
@@ -33,6 +34,7 @@ class Classification(Task):
     name = "classify"
     line = "one class per image"
     target = "labels"
+    mixed_target = "one_hot"
     watch = "accuracy"
     model_name = "classifier"
     names_key = "class_names"
@@ -94,12 +96,11 @@ class Classification(Task):
         return np.bincount(targets, minlength=outputs)
 
     def loss(
-        self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str]
-    ) -> keras.losses.Loss:
+        self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str],
+        mixed: bool = False,
+    ) -> keras.losses.Loss:  # fmt: skip
         """Cross-entropy of integer labels, or what the recipe asks for."""
-        from tl_keras.training.objective import loss_for
-
-        return loss_for(model, recipe, counts, names)
+        return loss_for(model, recipe, counts, names, mixed)
 
     def metrics(self, model: keras.Model) -> list[Any]:
         """Accuracy."""

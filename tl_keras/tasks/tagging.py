@@ -31,6 +31,7 @@ class Tagging(Task):
     name = "tag"
     line = "any number of tags per image (multi-label)"
     target = "tags"
+    mixed_target = "tags"
     watch = "average_precision"
     model_name = "tagger"
     names_key = "tag_names"
@@ -88,8 +89,9 @@ class Tagging(Task):
         return (targets == 1).sum(axis=0)
 
     def loss(
-        self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str]
-    ) -> keras.losses.Loss:
+        self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str],
+        mixed: bool = False,
+    ) -> keras.losses.Loss:  # fmt: skip
         """Binary cross-entropy over the known tags; rare tags' weights as the recipe asks."""
         from tl_keras.losses import class_weights
         from tl_keras.tasks.tag_objective import TagCrossentropy

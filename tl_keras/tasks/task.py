@@ -22,6 +22,7 @@ class Task(abc.ABC):
         name: As in ``--task`` and ``model.json``.
         line: One line of help.
         target: The column of the table that batches carry, see ``Examples.dataset``.
+        mixed_target: The column where a preset mixes images, or None where it must not.
         watch: The metric that epochs are compared by, higher is better.
         model_name: Name of the models that its builder makes.
         names_key: What the table and ``model.json`` call the names of outputs.
@@ -30,6 +31,7 @@ class Task(abc.ABC):
     name: str
     line: str
     target: str
+    mixed_target: str | None
     watch: str
     model_name: str
     names_key: str
@@ -66,9 +68,10 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def loss(
-        self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str]
-    ) -> keras.losses.Loss:
-        """What the recipe minimises."""
+        self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str],
+        mixed: bool = False,
+    ) -> keras.losses.Loss:  # fmt: skip
+        """What the recipe minimises, on targets or on mixed ones."""
 
     @abc.abstractmethod
     def metrics(self, model: keras.Model) -> list[Any]:

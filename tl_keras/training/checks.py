@@ -7,7 +7,6 @@ import numpy as np
 
 from tl_keras.backbones.registry import find_backbone
 from tl_keras.callbacks.staged_unfreezing import check_unfreeze
-from tl_keras.data.augmentation import preset
 from tl_keras.errors import InputError
 from tl_keras.tasks.task import Task
 from tl_keras.training.recipes import Recipe
@@ -39,7 +38,7 @@ def check_inputs(model: keras.Model, train: Any, val: Any, task: Task) -> tuple[
     return model.input_shape[1], counts
 
 
-def check_recipe(model: keras.Model, recipe: Recipe, arrays: bool) -> None:
+def check_recipe(model: keras.Model, recipe: Recipe, task: Task, arrays: bool) -> None:
     """Find out whether every stage can be run.
 
     Raises:
@@ -48,12 +47,16 @@ def check_recipe(model: keras.Model, recipe: Recipe, arrays: bool) -> None:
     """
     for stage in recipe.stages:
         check_unfreeze(model, stage.unfreeze)
-        preset(stage.augment)
-    trained = [stage.augment for stage in recipe.stages if not stage.frozen]
+        if stage.mixes and task.mixed_target is None:
+            raise InputError(
+                f"augment={stage.augment!r} mixes images, which --task {task.name} has no targets "
+                "for; take a preset without"
+            )
+    trained = [s.augment for s in recipe.stages if not s.frozen or s.mixes]
     if len(set(trained)) > 1:
         raise InputError(
-            "stages that train the backbone share one augmentation preset; this recipe names "
-            + ", ".join(sorted(set(trained)))
+            "stages that train the backbone, or that mix images, share one augmentation preset; "
+            "this recipe names " + ", ".join(sorted(set(trained)))
         )
     # The recipes with a name augment where they can; a list of one's own asks for it.
     asked = recipe.name == "custom" and any(stage.augment != "none" for stage in recipe.stages)

@@ -102,7 +102,7 @@ def fit(
     placement = choose_placement(strategy, precision)
     known = known_recipe(recipe)
     if known is not None:
-        check_recipe(model, known, arrays=not hasattr(train, "dataset"))
+        check_recipe(model, known, task, arrays=not hasattr(train, "dataset"))
     pixels = {"image_size": image_size, "resize": resize, "seed": seed}
     extraction = FeatureExtraction(
         model, **pixels, batch_size=batch_size, target=task.target, cache=features, verbose=verbose

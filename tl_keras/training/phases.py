@@ -71,10 +71,10 @@ class Setup:
     cache: str | os.PathLike | None
     verbose: bool
 
-    def objective(self, model: keras.Model) -> keras.losses.Loss:
+    def objective(self, model: keras.Model, mixed: bool = False) -> keras.losses.Loss:
         """The recipe's loss for these data."""
         names = self.task.names(self.train) if hasattr(self.train, "dataset") else ()
-        return self.task.loss(model, self.recipe, self.counts, names)
+        return self.task.loss(model, self.recipe, self.counts, names, mixed)
 
     def balanced(self, batches: Any) -> Any:
         """These training batches, drawn as the recipe says.
@@ -102,9 +102,9 @@ def on_features(model: keras.Model, stage: Stage) -> bool:
     """Whether a stage trains the head on cached features.
 
     A model's own augmentation layer gives new features every epoch; the pipeline's presets give
-    the same ``stage.views`` again and again.
+    the same ``stage.views`` again and again.  Mixed images have features of their own, too.
     """
-    return stage.frozen and not augments_itself(model)
+    return stage.frozen and not augments_itself(model) and not stage.mixes
 
 
 def fit_head(setup: Setup, stage: Stage) -> None:
@@ -139,7 +139,9 @@ def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
         replace(stage, learning_rate=placement.learning_rate(stage.learning_rate))
         for stage in stages
     ]
-    shape = {**setup.pixels, "batch_size": setup.batch_size, "target": setup.task.target}
+    mixed = stages[0].mixes and hasattr(setup.train, "dataset")
+    target = setup.task.mixed_target if mixed else setup.task.target
+    shape = {**setup.pixels, "batch_size": setup.batch_size, "target": target}
     held_out = None if setup.val is None else replica_batches(setup.val, placement, **shape)
     parts = setup.checkpoint.parts if setup.checkpoint else 1
 
@@ -173,7 +175,7 @@ def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
         weighted = isinstance(placement.strategy, keras.distribution.DataParallel)
         working.compile(
             optimizer_for(setup.recipe, working, rates_for(setup.recipe, working)),
-            setup.objective(setup.model),
+            setup.objective(setup.model, mixed),
             **{"weighted_metrics" if weighted else "metrics": setup.task.metrics(working)},
         )
         working.optimizer.build(every_trainable_variable(working))

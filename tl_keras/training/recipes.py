@@ -66,6 +66,13 @@ class Stage:
             )
 
     @property
+    def mixes(self) -> bool:
+        """Whether its augmentation mixes images, and targets with them."""
+        from tl_keras.data.augment.presets import preset
+
+        return preset(self.augment).mixing is not None
+
+    @property
     def frozen(self) -> bool:
         """Whether the whole backbone stands still in this stage."""
         return self.unfreeze in (0, 0.0)
