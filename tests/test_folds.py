@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -183,11 +184,16 @@ def test_the_command_trains_folds_and_keeps_the_ensemble(photos, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     Path("r.toml").write_text(STAGES)
-    command = ["train", str(photos), *FAST, "--recipe", "r.toml", "--folds", "2", "--ensemble"]
+    for file in photos.glob("*/*.png"):
+        part = "test" if int(file.stem) % 4 == 3 else "train"
+        target = tmp_path / "data" / part / file.parent.name / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    command = ["train", "data", *FAST, "--recipe", "r.toml", "--folds", "2", "--ensemble"]
     assert main([*command, "--output", "cv", "--seed", "3", "--json"]) == 0
     said = json.loads(capfd.readouterr().out)
-    examples = from_folder(photos, progress=False)
-    folds = examples.folds(2, seed=3)
+    examples = from_folder("data", progress=False)
+    folds, test = examples.folds(2, seed=3), examples.part("test")
     kept = json.loads(Path("cv/folds.json").read_text())
     assert kept["metrics"] == said["metrics"] and said["artefact"] == "cv"
     assert [run["split"] for run in kept["runs"]] == [split_fingerprint(*fold) for fold in folds]
@@ -196,13 +202,18 @@ def test_the_command_trains_folds_and_keeps_the_ensemble(photos, tmp_path, monke
         one.evaluate(val)["accuracy"]["value"] for one, (_, val) in zip(members, folds, strict=True)
     ]
     assert kept["metrics"]["accuracy"]["values"] == pytest.approx(measured)
+    tested = [one.evaluate(test)["accuracy"]["value"] for one in members]
+    assert kept["test_metrics"]["accuracy"]["values"] == pytest.approx(tested)
     page = Path("cv/report.html").read_text()
     assert "fold-2/report.html" in page and "Nadeau and Bengio" in page
+    assert "the ensemble" in page
     assert not list(tmp_path.glob("*.unfinished"))
     # The ensemble: in an ordinary artefact, and without this package.
     ensemble, paths = tl.load("cv"), examples.paths[::5]
     mean = np.mean([one.probabilities(paths) for one in members], axis=0)
     np.testing.assert_allclose(ensemble.probabilities(paths), mean, atol=1e-5)
+    assert kept["ensemble"]["test_metrics"] == ensemble.description["test_metrics"]
+    assert kept["ensemble"]["test_metrics"] == ensemble.evaluate(test)
     assert ensemble.description["metrics"] == {} and len(ensemble.description["members"]) == 2
     images = np.stack([tl.data.load_image(path, 64) for path in paths])
     np.savez("seen.npz", images=images, expected=mean)

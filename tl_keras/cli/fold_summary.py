@@ -10,8 +10,8 @@ from tl_keras.cli.options import messages, percent
 
 _NOTES = (
     "Each fold's validation images also chose its best epoch: the figures flatter a little.",
-    "The interval is {interval}: where models trained on new data of this size and kind would lie "
-    "on average.",
+    "The interval is a {interval}: where models trained on new data of this size and kind would "
+    "lie on average.",
 )
 
 
@@ -38,26 +38,23 @@ def finish(
         from tl_keras.tasks.registry import get_task
 
         task = get_task(options.task)
-        summary = _summarise(options, task, result, sizes)
+        members = [result / f"fold-{number}" for number in range(1, len(sizes) + 1)]
+        said = [json.loads((member / "model.json").read_text()) for member in members]
+        summary = _summarise(options, said, sizes)
         if options.ensemble:
-            members = [result / f"fold-{number}" for number in range(1, len(sizes) + 1)]
             metrics = write_ensemble(members, result, test, command=options.command_line)
             summary["ensemble"] = {"members": len(members), "test_metrics": metrics}
+        _write_page(options, task, said[0], summary, result / "report.html")
         _print_summary(summary, task)
         sys.stdout.flush()
     return summary
 
 
 def _summarise(
-    options: argparse.Namespace, task: Any, result: Path, sizes: list[tuple[int, int]]
+    options: argparse.Namespace, said: list[dict[str, Any]], sizes: list[tuple[int, int]]
 ) -> dict[str, Any]:
     from tl_keras.evaluation.fold_figures import INTERVAL, fold_figures
-    from tl_keras.evaluation.fold_page import write_fold_page
 
-    said = [
-        json.loads((result / f"fold-{number}" / "model.json").read_text())
-        for number in range(1, len(sizes) + 1)
-    ]
     shares = [val / train for train, val in sizes]
     held_out = sum(shares) / len(shares)
     figures = fold_figures([fold["metrics"] for fold in said], held_out)
@@ -80,24 +77,51 @@ def _summarise(
         "skipped": said[0]["skipped"],
     }  # fmt: skip
     if "test_metrics" in said[0]:
-        # The same test images for all: the spread is that of training alone.
-        summary["test_metrics"] = fold_figures([fold["test_metrics"] for fold in said], 0.0)
+        # The same test images for all: this spread makes no interval.
+        tested = fold_figures([fold["test_metrics"] for fold in said], held_out)
+        summary["test_metrics"] = {
+            name: {key: figure[key] for key in ("value", "sd", "values")}
+            for name, figure in tested.items()
+        }
+    return summary
+
+
+def _write_page(
+    options: argparse.Namespace, task: Any, one: dict[str, Any], summary: dict[str, Any], path: Path
+) -> None:
+    from tl_keras.evaluation.fold_page import write_fold_page
+
+    tested = {}
+    if "test_metrics" in summary:
+        for name, figure in task.headline(summary["test_metrics"]).items():
+            tested[f"{name}, models of the folds"] = _spread(figure)
+    if _of_ensemble(summary):
+        for name, figure in task.headline(_of_ensemble(summary)).items():
+            tested[f"{name}, the ensemble"] = percent(figure)
     write_fold_page(
-        result / "report.html",
-        title=f"{Path(said[0]['data']).name}: {len(sizes)} folds",
-        headline=task.headline(figures),
-        figures=figures,
-        folds=rows,
+        path,
+        title=f"{Path(one['data']).name}: {len(summary['runs'])} folds",
+        headline=task.headline(summary["metrics"]),
+        figures=summary["metrics"],
+        folds=summary["runs"],
         about={
-            "Backbone": said[0]["backbone"], "Weights": said[0]["weights"],
-            "Recipe": f"{said[0]['recipe']['name']}: {said[0]['recipe']['reason']}",
-            "Data": said[0]["data"], "Folds": f"{options.folds}, dealt {options.repeats} times",
+            "Backbone": one["backbone"], "Weights": one["weights"],
+            "Recipe": f"{one['recipe']['name']}: {one['recipe']['reason']}",
+            "Data": one["data"], "Folds": f"{options.folds}, dealt {options.repeats} times",
             "Split by": options.split_by,
         },
-        notes=[note.format(interval=INTERVAL) for note in _NOTES],
-        reproduce={"command": options.command_line, "Versions": said[0]["versions"]},
+        notes=[note.format(interval=summary["interval"]) for note in _NOTES],
+        tested=tested,
+        reproduce={"command": options.command_line, "Versions": one["versions"]},
     )  # fmt: skip
-    return summary
+
+
+def _of_ensemble(summary: dict[str, Any]) -> dict[str, Any] | None:
+    return summary.get("ensemble", {}).get("test_metrics")
+
+
+def _spread(figure: dict[str, Any]) -> str:
+    return f"{100 * figure['value']:.1f} ± {100 * figure['sd']:.1f} %"
 
 
 def _print_summary(summary: dict[str, Any], task: Any) -> None:
@@ -108,8 +132,8 @@ def _print_summary(summary: dict[str, Any], task: Any) -> None:
     if "test_metrics" in summary:
         print("On the data's own test part, models of the folds (mean ± standard deviation):")
         for name, figure in headline(summary["test_metrics"]).items():
-            print(f"  {name:<24} {100 * figure['value']:.1f} ± {100 * figure['sd']:.1f} %")
-    ensemble = summary.get("ensemble", {}).get("test_metrics")
+            print(f"  {name:<24} {_spread(figure)}")
+    ensemble = _of_ensemble(summary)
     if ensemble:
         print("and the ensemble, on the same images:")
         for name, figure in headline(ensemble).items():

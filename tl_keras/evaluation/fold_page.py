@@ -20,6 +20,7 @@ def write_fold_page(
     folds: Sequence[Mapping[str, Any]],
     about: Mapping[str, Any],
     notes: Sequence[str],
+    tested: Mapping[str, str],
     reproduce: Mapping[str, Any],
 ) -> Path:
     """Writes the page: no script, nothing loaded from elsewhere.
@@ -33,6 +34,7 @@ def write_fold_page(
         folds: of each ``name``, ``link`` (of its own report), ``train`` and ``val`` (counts).
         about: what was trained on what.
         notes: sentences on what the figures are and are not.
+        tested: figures on images that stood in no fold, name to what to show; may be empty.
         reproduce: ``command`` and what else it takes to do it again.
 
     Returns:
@@ -40,7 +42,7 @@ def write_fold_page(
 
     Example:
         >>> write_fold_page("/tmp/folds.html", title="x", headline={}, figures={}, folds=[],
-        ...                 about={}, notes=[], reproduce={}).name
+        ...                 about={}, notes=[], tested={}, reproduce={}).name
         'folds.html'
     """
     first = next(iter(headline), None)
@@ -55,6 +57,7 @@ def write_fold_page(
     shown = {name: _drawn(figure) for name, figure in headline.items()}
     body = "".join([
         section("Fold by fold", bars(compared) + _table(figures, folds)),
+        section("On images that stood in no fold", facts(tested)),
         section("What these figures are", said),
         section("What was trained on what", facts(about)),
         section("How to do it again", reproduction(reproduce)),
@@ -73,7 +76,7 @@ def write_fold_page(
 <main>
 <header>
 <h1>{escape(title)}</h1>
-<p>Means over {len(folds)} folds. The ranges are {INTERVAL}.</p>
+<p>Means over {len(folds)} folds. Range: {INTERVAL}.</p>
 {cards(shown)}
 </header>
 {body}
@@ -96,7 +99,8 @@ def _drawn(figure: Mapping[str, Any]) -> dict[str, float]:
 def _table(figures: Mapping[str, Mapping[str, Any]], folds: Sequence[Mapping[str, Any]]) -> str:
     names = list(figures)
     head = "".join(
-        f"<th>{escape(name)}</th>" for name in ("Fold", "Trained on", "Validated on", *names)
+        f"<th>{escape(name)}</th>"
+        for name in ("Fold", "Trained on", "Validated on", *(n.replace("_", " ") for n in names))
     )
     rows = []
     for number, fold in enumerate(folds):
