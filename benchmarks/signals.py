@@ -69,7 +69,6 @@ def candidates(name):
         "log-mel, frozen": (image, stages(0), 0.1),
         "log-mel, all layers": (image, stages(40, 2e-3), 1.0),
         "log-mel, all layers, covered": (image, stages(40, 2e-3, "spectrogram"), 1.0),
-        "log-mel, slower, covered": (image, stages(40, 1e-3, "spectrogram"), 0.3),
     }
 
 
