@@ -13,3 +13,7 @@ class InputError(ValueError):
         ...
         tl_keras.errors.InputError: photos/ holds one class only (ants); add a folder per class
     """
+
+    def __init__(self, message: str = ""):
+        # A file's name may hold a line break; the message stays one line.
+        super().__init__(" ".join(str(message).splitlines()) if message else message)
