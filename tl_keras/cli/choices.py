@@ -1,5 +1,8 @@
 """What ``train`` decides for the user, each with its reason."""
 
+import re
+import urllib.parse
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tl_keras.backbones.bundled import bundled_backbones
@@ -77,6 +80,30 @@ def data(options: Any) -> Data:
             options.data, format=options.data_format, strict=options.strict, **columns
         )
     return Data(examples, *parts(examples, options.val_fraction, options.seed, options.split_by))
+
+
+def data_name(data: str | None) -> str:
+    """A name for results: that of the folder or file.
+
+    Example:
+        >>> data_name("photos/"), data_name("https://host/sets/photos.zip?token=1")
+        ('photos', 'photos')
+    """
+    if data is None:
+        return "sample_set"
+    if "://" in data:
+        return Path(urllib.parse.urlsplit(data).path).stem or "download"
+    return Path(data).resolve().name
+
+
+def said(text: str) -> str:
+    """A text without the queries of its URLs, which may hold somebody's key.
+
+    Example:
+        >>> said("tl-keras train 'https://host/photos.zip?token=1' --seed 1")
+        "tl-keras train 'https://host/photos.zip?...' --seed 1"
+    """
+    return re.sub(r"(\w+://[^\s?'\"]*\?)[^\s'\"]*", r"\1...", text)
 
 
 def backbone_and_weights(backbone: str | None, weights: str | None) -> tuple[str, str, str]:

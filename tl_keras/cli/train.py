@@ -113,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read, choose, train, evaluate, save, and say what was done and why."""
     began = time.perf_counter()
-    options.command_line = "tl-keras " + shlex.join(sys.argv[1:])
+    options.command_line = choices.said("tl-keras " + shlex.join(sys.argv[1:]))
     with messages(options.json):
         result, interrupted = (train_folds if wants_folds(options) else _train)(options)
     result["seconds"] = round(time.perf_counter() - began, 1)
@@ -151,7 +151,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     if options.workers == 1:
         print(f"Device: {device}.")
     print(f"Backbone: {base.backbone} at {base.image_size} px, weights {base.weights}: {base.why}.")
-    name = "sample_set" if options.data is None else Path(options.data).resolve().name
+    name = choices.data_name(options.data)
     settings = settings_of(options, data.train, data.val, recipe)
     unfinished = unfinished_run(options.output, name, settings, options.resume)
     with unfinished as (output, folder, goes_on):
@@ -220,7 +220,7 @@ def train_and_save(
     )
     notes: dict[str, Any] = {
         "weights": base.weights,
-        "data": str(options.data or "built-in sample set"),
+        "data": choices.said(str(options.data or "built-in sample set")),
         "command": options.command_line,
         "evaluated_on": f"{len(data.val)} validation images, which also chose the best epoch",
         "skipped": [list(item) for item in data.examples.skipped],

@@ -57,12 +57,7 @@ class Classification(Task):
         """int32 or int64 (N,), positions in ``names``."""
         if not hasattr(data, "class_names"):
             return column_of(data, "given").reshape(-1)
-        labels = np.asarray(data.labels)
-        if (labels < 0).any():
-            raise InputError(
-                f"{int((labels < 0).sum())} of {len(labels)} images of {data.root or 'the data'} "
-                "have no class; leave them out or name their class"
-            )
+        labels = _labels(data)
         return in_order_of(names, data.class_names, data.root, "classes")[labels]
 
     def check(self, model: keras.Model, data: Any, part: str) -> np.ndarray:
@@ -74,7 +69,7 @@ class Classification(Task):
                     f"the {part} data has {len(data.class_names)} classes, the model {classes}; "
                     f"build it with num_classes={len(data.class_names)}"
                 )
-            labels = np.asarray(data.labels)
+            labels = _labels(data)
         else:
             labels = column_of(data, part)
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
@@ -181,3 +176,16 @@ class Classification(Task):
         )
         drawn = picture(draw_confusion_matrix, metrics, "Confusion matrix, rows are true classes")
         return {"Class by class": table, "Which class is taken for which": drawn}
+
+
+def _labels(data: Any) -> np.ndarray:
+    labels = np.asarray(data.labels)
+    bare = int((labels < 0).sum())
+    if bare:
+        has = [name for name in ("tags", "boxes", "masks") if getattr(data, name) is not None]
+        brings = f" (it brings {', '.join(has)})" if has else ""
+        raise InputError(
+            f"{bare} of {len(labels)} images of {data.root or 'the data'} have no class{brings}; "
+            "name their classes, or train another task"
+        )
+    return labels
