@@ -36,10 +36,11 @@ def judge_labels(
     """Compares labels with held-out predictions.
 
     Confident learning (Northcutt, Jiang & Chuang, Confident Learning: Estimating Uncertainty in
-    Dataset Labels, JAIR 2021): class j counts as claimed where its probability reaches the mean
-    probability of j among the pictures labelled j.  A label is suspect where the most probable
-    claimed class is another one, and more probable than the given one.  The rank is by the
-    normalised margin of the same paper.
+    Dataset Labels, JAIR 2021): class j is claimed where its probability reaches the mean
+    probability of j among the pictures labelled j.  The share of pictures labelled i that claim j
+    says how many of these labels are wrong ("prune by noise rate"); suspect are as many, those
+    where j is most probable compared with i.  The rank is by the normalised margin of the same
+    paper.
 
     Args:
         features: (N, D) of a network.
@@ -70,13 +71,9 @@ def judge_labels(
     others = rest.argmax(axis=1)
     likely = rest[rows, others]
     counts = np.bincount(labels, minlength=classes)
-    sums = np.bincount(labels, weights=given, minlength=classes)
-    claimed = np.where(found >= sums / np.maximum(counts, 1), found, 0)
-    claimed[:, counts < _FEWEST] = 0
-    suspects = (claimed.max(axis=1) > given) & (claimed.argmax(axis=1) != labels)
-    suspects &= counts[labels] >= _FEWEST
-    if not _knows_something(found, labels, counts):
-        suspects[:] = False
+    suspects = np.zeros(len(labels), bool)
+    if _knows_something(found, labels, counts):
+        suspects[_pruned(found, labels, counts)] = True
     return Judged(likely - given, given, others, likely, suspects)
 
 
@@ -103,6 +100,29 @@ def label_errors(
         )
         findings.append(Finding("label_error", (paths[row],), why, float(judged.scores[row])))
     return findings
+
+
+def _pruned(found: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Positions of the labels that are taken for wrong."""
+    classes = len(counts)
+    learned = counts >= _FEWEST
+    means = np.array(
+        [found[labels == k, k].mean() if learned[k] else np.inf for k in range(classes)]
+    )
+    reached = np.where(found >= means, found, 0)
+    sure = reached.max(axis=1) > 0
+    joint = np.zeros((classes, classes))
+    np.add.at(joint, (labels[sure], reached[sure].argmax(axis=1)), 1)
+    pruned = [np.zeros(0, np.int64)]
+    for given, other in zip(*np.nonzero(joint), strict=True):
+        if given == other or not learned[given]:
+            continue
+        number = round(counts[given] * joint[given, other] / joint[given].sum())
+        rows = np.flatnonzero(labels == given)
+        margins = found[rows, other] - found[rows, given]
+        worst = np.argsort(-margins, kind="stable")[:number]
+        pruned.append(rows[worst[margins[worst] > 0]])
+    return np.concatenate(pruned)
 
 
 def _knows_something(found: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> bool:

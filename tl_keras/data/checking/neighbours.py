@@ -46,6 +46,8 @@ def nearest(
     if total > references:
         among = np.sort(np.random.default_rng(0).permutation(total)[:references])
     count = min(count, len(among) - 1)
+    if count < 1:
+        return np.zeros((total, 0), np.int64), np.zeros((total, 0), np.float32)
     others = values[among]
     squares = (others**2).sum(axis=1)
     positions = np.zeros((total, count), np.int64)
@@ -55,7 +57,7 @@ def nearest(
         rows = np.arange(start, start + len(block))
         squared = squares - 2 * (block @ others.T) + (block**2).sum(axis=1, keepdims=True)
         squared[rows[:, None] == among] = np.inf
-        near = np.argpartition(squared, count - 1, axis=1)[:, :count] if count else positions[rows]
+        near = np.argpartition(squared, count - 1, axis=1)[:, :count]
         # Differences, not products, so that copies are at distance 0 and not at a rounding error.
         exact = np.stack([((block - others[k]) ** 2).sum(axis=1) for k in near.T], axis=1)
         order = np.argsort(exact, axis=1, kind="stable")

@@ -4,42 +4,49 @@ import numpy as np
 
 from tl_keras.data.checking.findings import Finding
 from tl_keras.data.checking.neighbours import nearest, unit_rows
-from tl_keras.data.checking.statistics import FIGURES, robust_z
+from tl_keras.data.checking.statistics import FIGURES, JUST_SEEN, robust_z
 
-#: Above this a picture is reported: Iglewicz & Hoaglin's bound of the modified z-score.
-BOUND = 3.5
+#: A score above this is reported: under 0.22 pictures as far would be expected in the set.
+BOUND = 1.5
 
 _NEIGHBOURS = 10
 _FEWEST = 20  # pictures among which "unusual" means something
 _CLIP = 8.0  # one figure alone must not decide
+_MIDDLE, _TAIL = 0.5, 0.9  # quantiles that the tail is continued from
 
 
 def outlier_scores(figures: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
-    """How far each picture is from its neighbours.
+    """How surprising it is to find a picture so far from its neighbours.
 
     The mean distance to the ten nearest neighbours (Ramaswamy et al., Efficient Algorithms for
-    Mining Outliers from Large Data Sets, 2000), its logarithm as a robust z-score; so a set may
-    consist of several kinds of pictures.  Once by figures of the pixels, which tell graphics from
-    photographs where a network sees none, and once by the angle of features; the two are added
-    and brought to the scale of one.
+    Mining Outliers from Large Data Sets, 2000); so a set may consist of several kinds of pictures.
+    Once by figures of the pixels, which tell graphics from photographs where a network sees none,
+    and once by the angle of features, each as a robust z-score; the two are added.  Sets differ
+    in how far their farthest ordinary pictures are, so the sum is held against an exponential tail
+    through the set's own median and 90th percentile (peaks over a threshold, Coles, An Introduction
+    to Statistical Modeling of Extreme Values, 2001), which takes the size of the set into account.
 
     Args:
         figures: (N, F) of :func:`~tl_keras.data.checking.statistics.pixel_figures`.
         features: (N, D) of a network, or ``None``.
 
     Returns:
-        float (N,); about standard normal for ordinary pictures, larger is farther.
+        float (N,): minus the natural logarithm of how many pictures as far are to be expected in
+        a set of this size and spread.
 
     Example:
         >>> rng = np.random.default_rng(0)
-        >>> figures = np.concatenate([rng.normal(size=(50, 9)), np.full((1, 9), 9.0)])
-        >>> int(outlier_scores(figures).argmax())
-        50
+        >>> figures = np.concatenate([rng.normal(0, 50, size=(50, 9)), np.full((1, 9), 500.0)])
+        >>> np.flatnonzero(outlier_scores(figures) > BOUND).tolist()
+        [50]
     """
-    scores = [_far(np.clip(robust_z(figures), -_CLIP, _CLIP))]
+    scores = [_far(np.clip(robust_z(figures, JUST_SEEN), -_CLIP, _CLIP))]
     if features is not None:
         scores.append(_far(unit_rows(features)))
-    return np.sum(scores, axis=0) / np.sqrt(len(scores))
+    distances = np.sum(scores, axis=0)
+    middle, high = np.quantile(distances, (_MIDDLE, _TAIL))
+    scale = max((high - middle) / np.log((1 - _MIDDLE) / (1 - _TAIL)), 1e-6)
+    return (distances - middle) / scale - np.log(len(distances) * (1 - _MIDDLE))
 
 
 def outliers(
@@ -58,14 +65,15 @@ def outliers(
     if len(paths) < _FEWEST:
         return []
     scores = outlier_scores(figures, features)
-    unusual = robust_z(figures)
+    unusual = robust_z(figures, JUST_SEEN)
     findings = []
     for row in np.flatnonzero(scores > BOUND):
         column = int(np.abs(unusual[row]).argmax())
         most = f"{'high' if unusual[row, column] > 0 else 'low'} {FIGURES[column]}"
+        expected = f"{np.exp(-scores[row]):.2g}"
         why = (
-            f"farther from the pictures most like it than others are ({scores[row]:.1f} robust "
-            f"standard deviations; most unusual: {most.replace('_', ' ')})"
+            f"far from even the pictures most like it ({expected} as far are to be expected in "
+            f"this set); most unusual in its pixels: {most.replace('_', ' ')}"
         )
         findings.append(Finding("outlier", (paths[row],), why, float(scores[row])))
     return findings
@@ -73,4 +81,4 @@ def outliers(
 
 def _far(values: np.ndarray) -> np.ndarray:
     _, distances = nearest(values, _NEIGHBOURS)
-    return robust_z(np.log(distances.mean(axis=1) + 1e-6))
+    return robust_z(distances.mean(axis=1))

@@ -17,6 +17,9 @@ FIGURES = (
     "edges",
 )
 
+#: Differences of each that say nothing: a set whose pictures differ by less has no outliers in it.
+JUST_SEEN = np.array([8, 4, 4, 0.25, 0.2, 0.04, 0.04, 2, 0.3], np.float32)
+
 _FLAT, _EDGE = 3, 40  # grey levels from pixel to pixel
 _GREYS, _LEVELS = 32, 16  # bins of a histogram; levels of each colour
 _OPPONENT = 0.3
@@ -67,14 +70,14 @@ def pixel_figures(pixels: np.ndarray) -> np.ndarray:
     )
 
 
-def robust_z(values: np.ndarray) -> np.ndarray:
+def robust_z(values: np.ndarray, least: np.ndarray | float = 1e-6) -> np.ndarray:
     """Distance from the median in robust standard deviations.
 
-    Iglewicz & Hoaglin, How to Detect and Handle Outliers, 1993: the "modified z-score", of which
-    3.5 is their bound.
+    Iglewicz & Hoaglin, How to Detect and Handle Outliers, 1993: the "modified z-score".
 
     Args:
         values: (N,) or (N, F); each column by itself.
+        least: of the standard deviation, for each column.
 
     Returns:
         As many; 0 where more than half of the values are the same and this is one of them.
@@ -85,4 +88,4 @@ def robust_z(values: np.ndarray) -> np.ndarray:
     """
     centred = values - np.median(values, axis=0)
     deviation = 1.4826 * np.median(np.abs(centred), axis=0)
-    return centred / np.maximum(deviation, 1e-6)
+    return centred / np.maximum(deviation, least)
