@@ -19,7 +19,7 @@ def augmentation_layers(name: str, seed: int | None = None) -> keras.Sequential:
 
     The same kinds of change in about the same ranges, not the same draws, and not a function of
     (seed, epoch, index).  A crop becomes a zoom about the centre after a shift; each movement
-    resamples once more.  On a CPU it takes several times the time of the pipeline's own
+    resamples once more.  On a CPU it takes 10 to 17 times the time of the pipeline's own
     (``benchmarks/augmentation.py``); on an accelerator it runs there, and no core of the CPU has
     to.  In Keras 3.15.1 a model that is called or exported with these layers inside runs what
     follows them in training mode: save ``without_augmentation(model)``.

@@ -138,7 +138,7 @@ class Bands:
                 bands.append((axis, first, first + thick))
 
         def covered(image: np.ndarray) -> np.ndarray:
-            mean = np.rint(image.mean((0, 1))).astype(np.uint8)
+            mean = np.rint(cv2.mean(image)[:3]).astype(np.uint8)
             image = image.copy()
             for axis, start, end in bands:
                 image[(slice(None),) * axis + (slice(start, end),)] = mean
