@@ -14,7 +14,7 @@ from tl_keras.errors import InputError
 from tl_keras.training.inputs import ArrayBatches, batches_of
 from tl_keras.training.journal import Journal
 from tl_keras.training.optimizing import optimizer_for
-from tl_keras.training.recipes import RECIPES, Recipe, Stage, get_recipe
+from tl_keras.training.recipes import RECIPES, Recipe, Stage, augmented, get_recipe
 from tl_keras.training.schedule import stage_rate
 from tl_keras.training.stage_callbacks import StageClock
 
@@ -272,3 +272,11 @@ def test_mixed_images_train_on_mixed_labels(photos, weights):
     assert 0.05 < np.concatenate([s for _, s in mixed]).min(-1).max() <= 0.5
     run = tl.fit(model, train, recipe=recipe, batch_size=8, seed=4, verbose=False)
     assert run.history[0]["loss"] == pytest.approx(np.concatenate(losses).mean(), rel=1e-3)
+
+
+def test_a_preset_replaces_that_of_the_stages_that_augment():
+    stages = [stage.augment for stage in augmented(RECIPES["fine_tune"], "strong+mixup").stages]
+    assert stages == ["none", "strong+mixup"]
+    assert augmented(RECIPES["fine_tune"], None) is RECIPES["fine_tune"]
+    with pytest.raises(InputError, match="texture"):
+        augmented(RECIPES["fine_tune"], "textures")

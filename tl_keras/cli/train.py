@@ -58,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "stretching (default: crop)",
     )
     parser.add_argument(
+        "--augment",
+        metavar="PRESET",
+        help="none, light, standard, strong, document, medical, texture or spectrogram, maybe with "
+        "+mixup or +cutmix behind: for the stages of the recipe that augment (default: the "
+        "recipe's own, which mirrors); see `tl-keras augment`",
+    )
+    parser.add_argument(
         "--batch-size", type=int, default=32, metavar="N", help="of each device (default: 32)"
     )
     parser.add_argument(
@@ -128,11 +135,14 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     from tl_keras.artefact.writing import check_output
     from tl_keras.backbones.registry import get_backbone
     from tl_keras.cli.resuming import settings_of, unfinished_run
+    from tl_keras.data.augment.presets import preset
     from tl_keras.tasks.registry import get_task
     from tl_keras.training.recipe_names import known_recipe
 
     # Everything that can be wrong with the request is found before any image is read.
     recipe = known_recipe(options.recipe)
+    if options.augment is not None:
+        preset(options.augment)
     if options.batch_size < 1:
         raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
     if not 0 < options.val_fraction < 1:
@@ -208,6 +218,7 @@ def train_and_save(
         recipe=options.recipe,
         batch_size=options.batch_size,
         resize=options.resize,
+        augment=options.augment,
         seed=options.seed,
         pretrained=base.weights != "none",
         strategy=placement,

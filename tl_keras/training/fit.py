@@ -19,7 +19,7 @@ from tl_keras.training.journal import Journal
 from tl_keras.training.phases import Setup, fit_head, fit_stages, on_features, phases
 from tl_keras.training.placement import choose_placement
 from tl_keras.training.recipe_names import known_recipe
-from tl_keras.training.recipes import Recipe, Stage
+from tl_keras.training.recipes import Recipe, Stage, augmented
 from tl_keras.training.resolving import recipe_for, remembered
 from tl_keras.training.resuming import RunCheckpoint, run_identity
 from tl_keras.training.run import Run
@@ -34,6 +34,7 @@ def fit(
     recipe: str | Path | Recipe | Sequence[Stage] = "auto",
     batch_size: int = 32,
     resize: str = "crop",
+    augment: str | None = None,
     seed: int = 0,
     pretrained: bool = True,
     strategy: Any = "auto",
@@ -63,6 +64,8 @@ def fit(
             ``"bit_hyperrule"``, the path of a TOML file, a ``Recipe``, or a list of ``Stage``.
         batch_size: Images in a step, on each device.
         resize: How images are brought to the model's size: ``"crop"``, ``"pad"``, ``"stretch"``.
+        augment: Preset of ``tl_keras.data.augment`` for the stages of the recipe that augment,
+            such as ``"none"``, ``"strong"``, ``"texture"``; None: the recipe's own.
         seed: Of the order of images, augmentation and dropout.
         pretrained: Whether the backbone holds learned weights; ``"auto"`` asks.
         strategy: Where the backbone is trained: ``"auto"`` takes a TPU, several GPUs, one GPU or
@@ -102,6 +105,7 @@ def fit(
     placement = choose_placement(strategy, precision)
     known = known_recipe(recipe)
     if known is not None:
+        known = augmented(known, augment)
         check_recipe(model, known, task, arrays=not hasattr(train, "dataset"))
     pixels = {"image_size": image_size, "resize": resize, "seed": seed}
     extraction = FeatureExtraction(
@@ -111,10 +115,11 @@ def fit(
     if known is None:
 
         def choose() -> Recipe:
-            return recipe_for(
+            chosen = recipe_for(
                 recipe, model, counts, batch_size, pretrained, placement,
                 features=lambda: extraction.run(train, what="training images"),
             )  # fmt: skip
+            return augmented(chosen, augment)
 
         known = choose() if folder is None else remembered(folder, choose, placement.chief)
     recipe = known

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tl_keras.data.balancing import BALANCES
 from tl_keras.errors import InputError
@@ -199,3 +199,31 @@ def get_recipe(recipe: "str | Recipe | Sequence[Stage]") -> Recipe:
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise InputError("a recipe of your own is a list of tl_keras.Stage, one or more")
     return Recipe("custom", stages)
+
+
+def augmented(recipe: Recipe, augment: str | None) -> Recipe:
+    """A recipe with another preset in the stages that augment.
+
+    A stage on cached features that sees plain images goes on to.
+
+    Args:
+        recipe: Any.
+        augment: A preset of ``tl_keras.data.augment``, ``"none"`` among them; None: as it is.
+
+    Raises:
+        InputError: There is no such preset.
+
+    Example:
+        >>> [s.augment for s in augmented(RECIPES["progressive"], "texture").stages]
+        ['none', 'texture', 'texture']
+    """
+    if augment is None:
+        return recipe
+    from tl_keras.data.augment.presets import preset
+
+    preset(augment)
+    stages = (
+        stage if stage.frozen and stage.augment == "none" else replace(stage, augment=augment)
+        for stage in recipe.stages
+    )
+    return replace(recipe, stages=tuple(stages))
