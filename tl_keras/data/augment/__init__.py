@@ -4,9 +4,10 @@ They run in the pipeline and not in the model: Keras' ``Random*`` layers inside 
 layers behind them to training mode when it is called or exported (3.15.1).  And they are numpy and
 OpenCV on single images and not Keras' layers: at 224 px one CPU core does ``standard`` on 15 to 17
 times as many images (``benchmarks/augmentation.py``), and what an image becomes does not depend on
-its batch.  Those who want a preset on an accelerator have ``augmentation_layers``.  All movements of an
-image are multiplied into one matrix, so image, boxes and mask move together and are resampled once.
-The names below are imported on first use.
+its batch.  Those who want a preset on an accelerator have ``augmentation_layers``.
+
+All movements of an image are multiplied into one matrix, so image, boxes and mask move together and
+are resampled once.  The names below are imported on first use.
 
 Example:
     >>> from tl_keras.data.augment import PRESETS
