@@ -37,6 +37,7 @@ _PUBLIC = {
     "backbones": None,
     "builders": None,
     "callbacks": None,
+    "convert": None,
     "data": None,
     "evaluation": None,
     "losses": None,
