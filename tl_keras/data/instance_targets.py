@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tl_keras.data.instances import instances_of
 from tl_keras.data.masks import IGNORE
 from tl_keras.errors import InputError
 
@@ -40,41 +41,30 @@ def instance_targets(
         >>> maps[2, 2].tolist(), maps[1, 3, 2:4].tolist(), maps[0, 0, 4].tolist()
         ([7.0, 1.0, 0.0, 0.0, 1.0], [-1.0, 1.0], 0.0)
     """
-    masks, classes = np.asarray(masks, bool), np.asarray(classes, np.int64).reshape(-1)
-    if masks.ndim != 3 or len(masks) != len(classes):
-        raise InputError(
-            f"masks of shape {masks.shape} and {len(classes)} classes; expected (M, H, W) and (M,)"
-        )
-    height, width = masks.shape[1:]
+    things = instances_of(masks, classes, ignore)
+    height, width = things.ids.shape
     if sigma is None:
         sigma = max(1.5, max(height, width) / 64)
     if not sigma > 0:
         raise InputError(f"sigma={sigma!r} is no width of a Gaussian; give px, above 0")
-    owner = np.zeros((height, width), np.int64)  # 0 nobody, k + 1 the k-th thing
-    for k, mask in enumerate(masks):
-        owner[mask] = k + 1
+    owner = np.maximum(things.ids, 0)
     ys, xs = (axis.astype(np.float64) for axis in np.mgrid[:height, :width])
-    area = np.bincount(owner.ravel(), minlength=len(masks) + 1)
-    sums = [np.bincount(owner.ravel(), along.ravel(), len(masks) + 1) for along in (xs, ys)]
+    area = np.bincount(owner.ravel(), minlength=len(things) + 1)
+    sums = [np.bincount(owner.ravel(), along.ravel(), len(things) + 1) for along in (xs, ys)]
     centres = np.stack(sums, axis=1) / np.maximum(area, 1)[:, None]
 
     maps = np.zeros((height, width, 5), np.float32)
-    maps[..., 0] = np.append(0, classes + 1)[owner]
-    maps[..., 1] = _heat([tuple(centres[k]) for k in np.flatnonzero(area[1:]) + 1],
-                         height, width, sigma)  # fmt: skip
+    maps[..., 0] = np.append(0, things.classes + 1)[owner]
+    maps[things.ids < 0, 0] = IGNORE
+    maps[..., 1] = _heat(centres[1:], height, width, sigma)
     thing = owner > 0
     ways = centres[owner] - np.stack([xs, ys], axis=-1)
     maps[..., 2:4] = np.where(thing[..., None], ways, 0.0)
     maps[..., 4] = thing
-    if ignore is not None:
-        ignore = np.asarray(ignore, bool)
-        if ignore.shape != (height, width):
-            raise InputError(f"ignore of shape {ignore.shape} for masks of {(height, width)}")
-        maps[ignore & ~thing, 0] = IGNORE
     return maps
 
 
-def _heat(centres: list[tuple[float, float]], height: int, width: int, sigma: float) -> np.ndarray:
+def _heat(centres: np.ndarray, height: int, width: int, sigma: float) -> np.ndarray:
     """The nearest centre's Gaussian, exactly 1 at the pixel it falls on, in windows of 3 sigma."""
     heat = np.zeros((height, width))
     reach = math.ceil(3 * sigma)

@@ -1,36 +1,12 @@
 """From a bottom-up instance segmenter's maps to single things."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
+from tl_keras.data.instances import Instances
 from tl_keras.errors import InputError
 
 _PIXELS_AT_ONCE = 65536  # times the number of centres: what the distances take in memory
-
-
-@dataclass(frozen=True, eq=False)
-class Instances:
-    """Things found in one image.
-
-    Attributes:
-        ids: int32 (H, W), 0 for none, k + 1 for the k-th thing.
-        classes: int32 (K,), 0..C-1.
-        scores: float32 (K,), 0..1, falling.
-    """
-
-    ids: np.ndarray
-    classes: np.ndarray
-    scores: np.ndarray
-
-    @property
-    def masks(self) -> np.ndarray:
-        """bool (K, H, W); no two overlap."""
-        return self.ids == np.arange(1, len(self.classes) + 1)[:, None, None]
-
-    def __len__(self) -> int:
-        return len(self.classes)
 
 
 def group_instances(
