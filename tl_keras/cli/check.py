@@ -86,8 +86,8 @@ def run(options: argparse.Namespace) -> int:
         if not options.json:
             _print(examples, findings, seconds)
         if page:
-            name = Path(options.data).resolve().name
-            write_check_page(page, findings, examples, title=f"Check of {name}")
+            title = f"Check of {_name(options.data)}"
+            write_check_page(page, findings, examples, title=title)
             print(f"\nThe pictures: {page}")
         if fix:
             _print_fixed(cleaned(examples, findings), fix)
@@ -155,13 +155,18 @@ def _print_fixed(result: Any, fix: Path) -> None:
 
 
 def _short(path: str, root: str) -> str:
-    return path.removeprefix(root).lstrip("/") if root else path
+    return path.removeprefix(f"{root}/") if root else path
+
+
+def _name(data: str) -> str:
+    """What a folder, a file or an address is called."""
+    return Path(data).resolve().stem or "data"
 
 
 def _page(options: argparse.Namespace) -> Path | None:
     """The page to write, found writable before anything is computed."""
     if options.html is None:
-        return None if options.json else Path(f"check-{Path(options.data).resolve().name}.html")
+        return None if options.json else Path(f"check-{_name(options.data)}.html")
     page = Path(options.html)
     if page.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--html {page} is no .html file; name one, such as check.html")
