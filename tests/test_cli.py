@@ -208,6 +208,14 @@ def test_control_c_saves_the_best_model_so_far(photos, tmp_path):
     assert json.loads((output / "model.json").read_text())["interrupted"] is True
 
 
+def test_predict_writes_its_answer_and_nothing_else(trained, photos):
+    """No line of TensorFlow's own start-up."""
+    picture = next((photos / "rings").iterdir())
+    command = [sys.executable, "-m", "tl_keras.cli.main", "predict", str(trained), str(picture)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "" and done.stdout.startswith(str(picture))
+
+
 def test_import_stays_light():
     """No framework is imported before it is used (the times are in benchmarks/start_up.py)."""
     code = (

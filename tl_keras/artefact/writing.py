@@ -118,7 +118,7 @@ def describe(run: "Run") -> dict[str, Any]:
         "train_images": len(targets),
         "train_counts": dict(zip(run.names, counts, strict=True)),
         "train_fingerprint": train.fingerprint() if hasattr(train, "fingerprint") else None,
-        "split": _split(run),
+        "split": described_split(run.train, run.val),
         "skipped": [list(item) for item in getattr(train, "skipped", ())],
         "seconds": round(run.seconds, 1),
         "parameters": run.model.count_params(),
@@ -134,19 +134,25 @@ def describe(run: "Run") -> dict[str, Any]:
     }
 
 
-def _split(run: "Run") -> dict[str, Any] | None:
-    """Which content was on which side: one number for both, and one for each with its targets."""
+def described_split(train: Any, val: Any, test: Any = None) -> dict[str, Any] | None:
+    """Which content was on which side: one number for all, and one for each with its targets.
+
+    None where a side is no table.
+    """
     from tl_keras.data.splitting import split_fingerprint
 
-    sides = {"train": run.train, "val": run.val}
-    if not all(side is None or hasattr(side, "fingerprint") for side in sides.values()):
+    sides = {
+        name: side
+        for name, side in (("train", train), ("val", val), ("test", test))
+        if side is not None
+    }
+    if not all(hasattr(side, "fingerprint") for side in sides.values()):
         return None
     return {
-        "fingerprint": split_fingerprint(run.train, run.val),
+        "fingerprint": split_fingerprint(train, val, test),
         **{
             name: {"images": len(side), "fingerprint": side.fingerprint()}
             for name, side in sides.items()
-            if side is not None
         },
     }
 

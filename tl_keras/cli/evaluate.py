@@ -50,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print."""
-    from tl_keras.artefact.predictor import load
     from tl_keras.artefact.writing import check_output
     from tl_keras.data import open_data
 
@@ -59,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
         check_output(Path(options.output))
     with messages(options.json):
         start_keras()
+        from tl_keras.artefact.predictor import load
+
         predictor = load(options.model)
         examples = open_data(options.data, format=options.data_format, strict=options.strict)
         if options.split:

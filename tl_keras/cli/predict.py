@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict; an image that cannot be read is named, and the others are still predicted."""
-    from tl_keras.artefact.predictor import load
-
     if options.top is not None and options.top < 1:
         raise InputError(f"--top is 1 or more; got {options.top}")
     paths = _files(options.images)
     with messages(options.json):
         start_keras()
+        from tl_keras.artefact.predictor import load
+
         predictor = load(options.model)
         predictions, skipped = [], []
         for path in paths:

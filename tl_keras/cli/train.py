@@ -136,7 +136,6 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     from tl_keras.backbones.registry import get_backbone
     from tl_keras.cli.resuming import settings_of, unfinished_run
     from tl_keras.data.augment.presets import preset
-    from tl_keras.tasks.registry import get_task
     from tl_keras.training.recipe_names import known_recipe
 
     # Everything that can be wrong with the request is found before any image is read.
@@ -152,6 +151,8 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     if options.backbone:
         get_backbone(options.backbone)
     device = start_keras()
+    from tl_keras.tasks.registry import get_task
+
     base = choices.base(options.backbone, options.weights, options.image_size)
     choices.check_base(base)
     if options.data is None:
@@ -196,6 +197,7 @@ def train_and_save(
     """
     import keras
 
+    from tl_keras.artefact.writing import described_split
     from tl_keras.tasks.registry import get_task
     from tl_keras.training.feature_cache import FeatureCache
     from tl_keras.training.fit import fit
@@ -236,6 +238,8 @@ def train_and_save(
         "evaluated_on": f"{len(data.val)} validation images, which also chose the best epoch",
         "skipped": [list(item) for item in data.examples.skipped],
     }
+    if data.test is not None:
+        notes["split"] = described_split(data.train, data.val, data.test)
     if placement.chief:
         _measure(options, run, notes, base, data)
         run.save(output, notes=notes)
