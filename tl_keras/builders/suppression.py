@@ -1,5 +1,7 @@
 """From the cells of a detector to a list of boxes, inside the model: decoding and suppression."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -55,40 +57,67 @@ def detection_model(
             f"model {getattr(model, 'name', model)!r} is no detector; give one of "
             "tl_keras.build_detector"
         )
-    cells, classes = shape[1], shape[2] - 4
-    score_threshold = share(score_threshold, "score_threshold")
-    iou_threshold = share(iou_threshold, "iou_threshold")
-    count = min(whole(candidates, 1, "candidates", "give 1 or more"), cells * classes)
-    kept = min(whole(max_boxes, 1, "max_boxes", "give 1 or more"), count)
-
-    ops = keras.ops
-    height, width = model.input_shape[1:3]
-    edges = np.array([width, height, width, height], "float32")
-    output = model.output
-    scores = ops.reshape(ops.sigmoid(output[:, :, 4:]), (-1, cells * classes))
-    scores, chosen = ops.top_k(scores, count)
-    index = ops.expand_dims(ops.floor_divide(chosen, classes), -1)
-    boxes = ops.take_along_axis(output[:, :, :4], index, axis=1)
-    boxes = ops.minimum(ops.maximum(boxes, 0.0), edges)
-    labels = ops.cast(ops.mod(chosen, classes), "float32")
-    standing = ops.cast(scores > score_threshold, "float32")
-    keep = _suppress(boxes, labels, standing, iou_threshold)
-    scores, best = ops.top_k(scores * keep, kept)
-    there = ops.expand_dims(ops.cast(scores > 0, "float32"), -1)
-    rows = ops.concatenate([boxes, ops.expand_dims(labels + 1, -1)], -1)
-    rows = ops.take_along_axis(rows, ops.expand_dims(best, -1), axis=1) * there
-    rows = rows - np.array([0, 0, 0, 0, 1], "float32")
-    rows = ops.concatenate([rows, ops.expand_dims(scores, -1)], -1)
+    rows = decode_cells(
+        model.output,
+        model.input_shape[1],
+        score_threshold=share(score_threshold, "score_threshold"),
+        iou_threshold=share(iou_threshold, "iou_threshold"),
+        max_boxes=whole(max_boxes, 1, "max_boxes", "give 1 or more"),
+        candidates=whole(candidates, 1, "candidates", "give 1 or more"),
+    )
     output = keras.layers.Activation("linear", dtype="float32", name="detections")(rows)
     return keras.Model(model.input, output, name="detections")
 
 
-def _suppress(
-    boxes: keras.KerasTensor,
-    labels: keras.KerasTensor,
-    standing: keras.KerasTensor,
+def decode_cells(
+    predictions: Any,
+    image_size: int,
+    *,
+    score_threshold: float,
     iou_threshold: float,
-) -> keras.KerasTensor:
+    max_boxes: int,
+    candidates: int,
+) -> Any:
+    """What :func:`detection_model` does, on a detector's output.
+
+    Args:
+        predictions: Float32 (batch, N, 4 + C), of ``build_detector``, a tensor or a symbolic one.
+        image_size: Side of the square image, px.
+        score_threshold: As of :func:`detection_model`, and so are the others.
+        iou_threshold: From which overlap on two boxes of a class are one.
+        max_boxes: At most so many boxes of an image, no more than the (cell, class) pairs.
+        candidates: How many pairs are looked at.
+
+    Returns:
+        Float32 (batch, K, 6).
+
+    Example:
+        >>> cells = np.float32([[[0, 0, 8, 8, 9], [1, 0, 8, 8, 5]]])
+        >>> found = decode_cells(cells, 16, score_threshold=0.5, iou_threshold=0.5, max_boxes=2,
+        ...                      candidates=2)
+        >>> np.asarray(found)[0].round(2).tolist()
+        [[0.0, 0.0, 8.0, 8.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0, -1.0, 0.0]]
+    """
+    ops = keras.ops
+    cells, classes = predictions.shape[1], predictions.shape[2] - 4
+    count = min(candidates, cells * classes)
+    scores = ops.reshape(ops.sigmoid(predictions[:, :, 4:]), (-1, cells * classes))
+    scores, chosen = ops.top_k(scores, count)
+    cell = ops.expand_dims(ops.floor_divide(chosen, classes), -1)
+    boxes = ops.take_along_axis(predictions[:, :, :4], cell, axis=1)
+    boxes = ops.clip(boxes, 0.0, float(image_size))
+    labels = ops.cast(ops.mod(chosen, classes), "float32")
+    standing = ops.cast(scores > score_threshold, "float32")
+    keep = _suppress(boxes, labels, standing, iou_threshold)
+    scores, best = ops.top_k(scores * keep, min(max_boxes, count))
+    there = ops.expand_dims(ops.cast(scores > 0, "float32"), -1)
+    rows = ops.concatenate([boxes, ops.expand_dims(labels + 1, -1)], -1)
+    rows = ops.take_along_axis(rows, ops.expand_dims(best, -1), axis=1) * there
+    rows = rows - np.array([0, 0, 0, 0, 1], "float32")  # class -1 where there is nothing
+    return ops.concatenate([rows, ops.expand_dims(scores, -1)], -1)
+
+
+def _suppress(boxes: Any, labels: Any, standing: Any, iou_threshold: float) -> Any:
     """(batch, candidates) 1 or 0, whether a box is kept; candidates stand best first."""
     ops = keras.ops
     same = ops.equal(ops.expand_dims(labels, 1), ops.expand_dims(labels, 2))
