@@ -32,6 +32,7 @@ _PUBLIC = {
     "Stage": "tl_keras.training.recipes",
     "fit": "tl_keras.training.fit",
     "lr_find": "tl_keras.training.lr_find",
+    "embed": "tl_keras.training.embedding",
     "load": "tl_keras.artefact.predictor",
     "artefact": None,
     "backbones": None,
