@@ -29,10 +29,17 @@ def convolve(
         >>> convolve(keras.Input((5, 5, 24)), 16, "smooth").shape
         (None, 5, 5, 16)
     """
-    layer = keras.layers.SeparableConv2D if separable else keras.layers.Conv2D
-    x = layer(
-        width, kernel, padding="same", dilation_rate=dilation, use_bias=False, name=name
-    )(x)  # fmt: skip
+    options = {"padding": "same", "dilation_rate": dilation, "use_bias": False, "name": name}
+    if separable:
+        # Keras takes a depthwise kernel for one that reads all channels, and draws it so small
+        # that the moving variance is still that of its start when a short training ends.
+        layer = keras.layers.SeparableConv2D(
+            width, kernel, pointwise_initializer="he_normal",
+            depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / kernel), **options,
+        )  # fmt: skip
+    else:
+        layer = keras.layers.Conv2D(width, kernel, kernel_initializer="he_normal", **options)
+    x = layer(x)
     x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
