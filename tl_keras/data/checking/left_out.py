@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Of readers' reasons, see tl_keras.data.drawn, reading.box_cells and files: what is said of a box
 # or a mask stands beside the name of a file that may well be a sound image, or none at all.
 _BOX = re.compile(r"of no area|turned over|outside the image|no finite numbers|no box of numbers")
+_OUTSIDE = re.compile(r"outside the image")
 _NO_CLASS = re.compile(r"a box without a class")
 _MASK = re.compile(r"its mask ")
 
@@ -61,6 +62,8 @@ def _kind(reason: str, found: str | None) -> str:
         return "unreadable"
     if _MASK.match(reason):
         return "mask"
+    if _OUTSIDE.search(reason):
+        return "box_outside"
     if _BOX.search(reason):
         return "box_empty"
     if _NO_CLASS.search(reason):
