@@ -6,9 +6,9 @@ Magnetic tiles: defect (five kinds) or none, half of the images of each kind to 
 to test on, drawn by the seed.  MobileNetV2 0.35 at 224 px, images padded to a square so that no
 defect is cut off; the head on cached features, then all layers for twelve epochs, in which the
 preset acts.  Measured are the weights of the last epoch: there is no validation part, and training
-accuracy, by which ``fit`` then keeps an epoch, is lower the stronger the augmentation.  Area under the
-ROC curve of "defect" on the test half, once from the image as it is and once averaged over the
-preset's own views (test-time augmentation).  Finished figures are kept in --output.
+accuracy, by which ``fit`` then keeps an epoch, is lower the stronger the augmentation.  Figures:
+area under the ROC curve of "defect" on the test half, once from the image as it is and once
+averaged over the preset's own views (test-time augmentation).  They are kept in --output.
 """
 
 import argparse
