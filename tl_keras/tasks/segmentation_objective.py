@@ -86,7 +86,8 @@ class SegmentationLoss(keras.losses.Loss):
         if self.from_logits:
             logs = ops.log_softmax(y_pred, -1)
         else:
-            logs = ops.log(ops.clip(y_pred, keras.config.epsilon(), 1.0))
+            # Added and not clipped: what is wrong and certain of it must still have a gradient.
+            logs = ops.log(y_pred + keras.config.epsilon())
         total = 0.0
         if self.crossentropy:
             total = self.crossentropy * self._crossentropy(truth, known, logs)
