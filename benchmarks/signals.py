@@ -15,7 +15,8 @@ epoch.  Nothing is mirrored.
 
 Baselines on the same split: nearest centroid (series: the values; digits: means and deviations of
 13 MFCC; mouse: ten figures of speed and curvature) and 1-NN by dynamic time warping in a band of a
-tenth of the length (digits: 13 MFCC at 50 moments; mouse: the path at its events, scaled).
+tenth of the length (digits: 13 MFCC at 50 moments; mouse: the path at its events, scaled; windows
+of full length only).
 Finished figures are kept in OUTPUT.
 """
 
