@@ -196,7 +196,9 @@ def test_the_command_trains_folds_and_keeps_the_ensemble(photos, tmp_path, monke
     folds, test = examples.folds(2, seed=3), examples.part("test")
     kept = json.loads(Path("cv/folds.json").read_text())
     assert kept["metrics"] == said["metrics"] and said["artefact"] == "cv"
-    assert [run["split"] for run in kept["runs"]] == [split_fingerprint(*fold) for fold in folds]
+    assert [run["split"] for run in kept["runs"]] == [
+        split_fingerprint(*fold, test) for fold in folds
+    ]
     members = [tl.load(f"cv/fold-{number}") for number in (1, 2)]
     measured = [
         one.evaluate(val)["accuracy"]["value"] for one, (_, val) in zip(members, folds, strict=True)

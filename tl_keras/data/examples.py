@@ -376,9 +376,8 @@ class Examples:
                 :func:`tl_keras.data.resize_image`.
             shuffle: a new order every epoch.
             seed: a whole number from 0 on.
-            augment: ``None``, the preset ``"none"`` or ``"light"``
-                (:mod:`tl_keras.data.augment`), or a callable or Keras layer on the batch of
-                images.
+            augment: ``None``, a preset of :mod:`tl_keras.data.augment` by name, or a callable or
+                Keras layer on the batch of images.
             drop_remainder: leave out a last, smaller batch.
             cache: keep every image, decoded and resized, from its first use on: in
                 ``"memory"`` (3 × S × S bytes an image, half of the memory at most) or in one file

@@ -193,8 +193,9 @@ def _anonymous(config: Any) -> Any:
 @functools.cache
 def _code_of_the_pixels() -> str:
     total = hashlib.sha256()
-    for file in sorted(Path(tl_keras.data.__file__).parent.glob("*.py")):
-        total.update(file.name.encode() + b"\0" + file.read_bytes())
+    room = Path(tl_keras.data.__file__).parent
+    for file in sorted([*room.glob("*.py"), *(room / "augment").glob("*.py")]):
+        total.update(file.relative_to(room).as_posix().encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
 
 

@@ -51,8 +51,9 @@ def fit(
     head on the cached features.  The other stages run inside one ``model.fit``: the optimizer
     (AdamW, weight decay 0.01 but none on biases and norms: Loshchilov & Hutter 2019) keeps its
     state from stage to stage, and lower layers move at lower rates.  Early stopping counts within
-    each stage; at the end the model has the weights of the best epoch of the whole run.  Ctrl-C
-    ends the training and keeps the best weights so far (``run.interrupted``).
+    each stage; at the end the model has the weights of the best epoch of the whole run by the
+    validation data, or of the last epoch where there are none.  Ctrl-C ends the training and keeps
+    the best weights so far (``run.interrupted``).
 
     Args:
         model: From ``build_classifier`` or ``build_tagger``.  Trained in place.

@@ -29,8 +29,8 @@ class Journal:
 
     The best epoch is the one with the highest watched metric (accuracy, average precision) on the
     validation data, among equals the one with the lowest validation loss.  Loss alone prefers a
-    head to a fine-tuned network that errs less but is surer of it.  Without validation data the
-    training figures take their place.
+    head to a fine-tuned network that errs less but is surer of it.  Without validation data it is
+    the last epoch: training figures would prefer stages that do not augment to those that do.
 
     Args:
         model: The model that is trained; its weights at this moment are the first "best".
@@ -88,7 +88,10 @@ class Journal:
         }
         self.rows.append(row)
         sound = np.isfinite(row["loss"]) and np.isfinite(self.score(row)).all()
-        better = sound and (self.best is None or self.score(row) > self.score(self.best))
+        higher = (
+            self.best is None or "val_loss" not in row or self.score(row) > self.score(self.best)
+        )
+        better = sound and higher
         if better:
             # Copied first: an interrupt in between leaves the best before, whole.
             now = {self._stands_for.get(id(v), id(v)): _value(v) for v in changed}

@@ -27,7 +27,7 @@ class Stage:
         warmup: Fraction of the stage's steps over which the rate rises; None: 0.1, and 0.25 of a
             one-cycle stage.
         patience: Epochs without improvement before the stage ends; counted anew in each stage.
-        augment: Augmentation preset of the training images: ``"none"`` or ``"light"``.
+        augment: Augmentation preset of the training images, of ``tl_keras.data.augment``.
         views: Augmented views of each image, over which epochs of a frozen backbone go in turn;
             they are computed once.
         schedule: How the rate goes on from its peak: ``"cosine"`` falls to 1 % of it over the
