@@ -149,9 +149,9 @@ def mask_from_cell(
     if "things" in cell:
         paths = tuple(resolve(str(path)) for path, _ in cell["things"])
         return ThingMask(paths, tuple(number(name) for _, name in cell["things"]), background)
-    size = cell.get("size")
-    if size and min(size) < 1:
-        raise ValueError(size)
+    size, orientation = cell.get("size"), int(cell.get("orientation", 1))
+    if (size and min(size) < 1) or orientation not in range(1, 9):
+        raise ValueError(size, orientation)
     return ShapeMask(
         shapes=tuple(_shape(entry) for entry in cell["shapes"]),
         classes=tuple(number(entry["class"]) for entry in cell["shapes"]),
@@ -159,7 +159,7 @@ def mask_from_cell(
         background=background,
         size=(int(size[0]), int(size[1])) if size else None,
         relative=bool(cell.get("relative")),
-        orientation=int(cell.get("orientation", 1)),
+        orientation=orientation,
     )
 
 
