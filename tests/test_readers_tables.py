@@ -14,6 +14,7 @@ from tl_keras.data import Boxes, Examples, from_csv
 from tl_keras.data import scanning as scanning_module
 from tl_keras.data.mask_files import ClassMask, ThingMask
 from tl_keras.data.mask_shapes import Shape, ShapeMask
+from tl_keras.data.reading.mask_cells import parse_mask_cell
 from tl_keras.data.scanning import check_file
 from tl_keras.errors import InputError
 
@@ -397,3 +398,10 @@ def test_fashion_tags(shared_data, tmp_path):
     assert (examples.tags.sum(axis=1) == 3).all()  # one of each column
     again = read(examples.to_csv(tmp_path / "t.csv"))
     assert again.fingerprint() == examples.fingerprint() and again.extra == examples.extra
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 1e308, "up"])
+def test_a_mask_is_turned_in_one_of_eight_ways(orientation):
+    cell = {"shapes": [], "size": [4, 3], "orientation": orientation}
+    with pytest.raises(InputError, match="row 2: masks hold no mask"):
+        parse_mask_cell(json.dumps(cell), "row 2")
