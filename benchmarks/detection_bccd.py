@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tl_keras.backbones.calibration import calibrate_batch_norm
 from tl_keras.backbones.freezing import unfreeze
 from tl_keras.builders.detector import build_detector
 from tl_keras.builders.suppression import detection_model
@@ -114,8 +115,8 @@ def main() -> None:
     parser.add_argument("--head", default="fcos", help="fcos or yolov8")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--head-epochs", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=30, help="with the base unfrozen")
+    parser.add_argument("--head-epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=17, help="with the base unfrozen")
     parser.add_argument("--stages", default="all", help="which of the base to unfreeze")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--output", type=Path, help="where to write the figures as JSON")
@@ -131,6 +132,8 @@ def main() -> None:
             weights=options.weights, strides=options.strides, width=options.width,
             head=options.head,
         )  # fmt: skip
+        if options.weights == "none":
+            calibrate_batch_norm(model, parts["train"][0][:64])
         start = time.time(), time.process_time()
         train(model, parts, options, seed)
         seconds = time.time() - start[0], time.process_time() - start[1]

@@ -6,6 +6,10 @@ from typing import Any
 _PUBLIC = {
     "build_classifier": "classifier",
     "build_tagger": "classifier",
+    "build_localizer": "localizer",
+    "build_detector": "detector",
+    "detector_strides": "detector",
+    "detection_model": "suppression",
     "without_augmentation": "classifier",
     "features_model": "classifier",
     "head_model": "classifier",

@@ -12,7 +12,11 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "box_iou": "box_metrics",
+    "detection_errors": "detection_errors",
     "evaluate_classification": "metrics",
+    "evaluate_detection": "detection_metrics",
+    "evaluate_localization": "box_metrics",
     "plot_confusion_matrix": "plots",
     "plot_learning_curves": "plots",
     "wilson_interval": "intervals",
