@@ -13,7 +13,6 @@ from typing import Any
 
 _PUBLIC = {
     "box_iou": "box_metrics",
-    "detection_errors": "detection_errors",
     "evaluate_classification": "metrics",
     "evaluate_detection": "detection_metrics",
     "evaluate_localization": "box_metrics",
