@@ -21,12 +21,11 @@ from tl_keras.data.samples import generate_sample
 from tl_keras.errors import InputError
 from tl_keras.tasks.segmentation_objective import PixelMeanIoU, SegmentationLoss
 
-# Grids of whole cells and of cut cells; with `-m slow`, other bases, one of them without padding.
-CASES = [("fcn", "mobilenet_025", 64)]
-CASES += [(decoder, "mobilenet_v3_small_075", 75) for decoder in DECODERS]
-OTHERS = [("unet", "xception", 71), ("unet", "mobilenet_025", 64), ("fcn", "xception", 71)]
-OTHERS += [(decoder, name, size) for decoder in ("deeplabv3plus", "fpn")
-           for name, size in (("xception", 71), ("mobilenet_025", 64), ("vgg16", 64))]  # fmt: skip
+# Grids of whole cells and of cut cells; with `-m slow`, all decoders on bases of other kinds.
+CASES = [("fcn", "mobilenet_025", 64), ("unet", "mobilenet_v3_small_075", 75)]
+CASES += [("deeplabv3plus", "mobilenet_025", 75), ("fpn", "mobilenet_025", 75)]
+BASES = (("xception", 71), ("mobilenet_v3_small_075", 75), ("vgg16", 64))
+OTHERS = [(decoder, *base) for decoder in DECODERS for base in BASES]
 
 BARE = """
 import json, sys
@@ -120,7 +119,7 @@ def test_instance_segmenter_saves_and_loads(saved):
 
 def test_a_saved_model_says_the_same(tmp_path, saved):
     tf = pytest.importorskip("tensorflow")
-    model = saved[0]["deeplabv3plus", "mobilenet_v3_small_075", 75]
+    model = saved[0]["deeplabv3plus", "mobilenet_025", 75]
     model.export(tmp_path / "exported", verbose=False)
     images = pictures(2, 75)
     loaded = tf.saved_model.load(tmp_path / "exported")
@@ -188,8 +187,9 @@ def test_staged_unfreezing_inside_one_fit():
 TRAINED = [
     pytest.param(name, marks=() if name == "unet" else pytest.mark.slow) for name in DECODERS
 ]
-# Six epochs over 96 pictures of 96 px: see benchmarks of the four and of what must fail below.
-FLOOR = 0.22
+# Six epochs over 96 pictures of 96 px, three seeds: 0.31 to 0.32 for U-Net; 0.21 to 0.24 where its
+# map is mirrored (things lie near the middle); 0.14 on random features.
+FLOOR = 0.27
 
 
 def trained(decoder, weights="bundled"):

@@ -23,8 +23,8 @@ def instance_targets(
         masks: bool (M, H, W), the things.
         classes: int (M,), their kinds, 0..C-1.
         ignore: bool (H, W), pixels that nobody knows about (crowds, void), or None.
-        sigma: Width of the Gaussian, px; by default 1/64 of the image's larger side, at least 1.5:
-            the paper's 8 px for images of about 640.
+        sigma: Width of the Gaussian, px; by default 1/64 of the image's larger side, about the
+            paper's 8 px for images of 513, at least 4: models tell heat in cells of 4 px.
 
     Returns:
         float32 (H, W, 5): class (0 background, k + 1 for kind k, 255 ignored), how near a centre
@@ -44,7 +44,7 @@ def instance_targets(
     things = instances_of(masks, classes, ignore)
     height, width = things.ids.shape
     if sigma is None:
-        sigma = max(1.5, max(height, width) / 64)
+        sigma = max(4.0, max(height, width) / 64)
     if not sigma > 0:
         raise InputError(f"sigma={sigma!r} is no width of a Gaussian; give px, above 0")
     owner = np.maximum(things.ids, 0)

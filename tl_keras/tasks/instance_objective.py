@@ -14,11 +14,12 @@ class InstanceLoss(keras.losses.Loss):
 
     Args:
         semantic: Weight of the classes' cross-entropy (the paper's 1).
-        centre: Weight of the squared error of the centres' heat, of each image the mean over its
-            known pixels (the paper's 200).
+        centre: Weight of the squared error of the centres' heat, of each image the sum over its
+            known pixels as a share of the true heat (or of a thousandth of the image, if that is
+            more).  So it means the same at any size and for any number of things; the paper's 200
+            for the mean over pixels comes to between 0.4 and 1.4 on its images.
         offset: Weight of the absolute error of the offsets, the mean over pixels of things, as a
-            share of the image's side.  The paper's 0.01 per px is 6 to 10 on its images; by the
-            share, it means the same at any size.
+            share of the image's side.  The paper's 0.01 per px comes to 6 to 10 on its images.
         dice: Weight of a dice loss of the classes beside the cross-entropy (see
             ``SegmentationLoss``), good for small things.
 
@@ -33,14 +34,14 @@ class InstanceLoss(keras.losses.Loss):
         >>> from tl_keras.data.instance_targets import instance_targets
         >>> truth = instance_targets(np.ones((1, 1, 1), bool), [0])[None]
         >>> round(float(InstanceLoss()(truth, [[[[0.5, 0.5, 0.9, 0.1, 0.0]]]])), 4)
-        3.6931
+        1.7031
     """
 
     def __init__(
         self,
         *,
         semantic: float = 1.0,
-        centre: float = 200.0,
+        centre: float = 1.0,
         offset: float = 10.0,
         dice: float = 0.0,
         name: str = "instance_loss",
@@ -63,14 +64,15 @@ class InstanceLoss(keras.losses.Loss):
         y_pred = ops.convert_to_tensor(y_pred)
         y_true = ops.cast(y_true, y_pred.dtype)
         _, known = one_hot_pixels(y_true[..., 0], y_pred.shape[-1] - 3, y_pred.dtype)
-        pixels = ops.maximum(ops.sum(known, (1, 2)), 1.0)
-        heat = ops.square(y_pred[..., -3] - y_true[..., 1]) * known
+        heat = ops.sum(y_true[..., 1] * known, (1, 2))
+        heat = ops.maximum(heat, 1e-3 * y_pred.shape[1] * y_pred.shape[2])
+        miss = ops.sum(ops.square(y_pred[..., -3] - y_true[..., 1]) * known, (1, 2))
         thing = y_true[..., 4]
         ways = ops.sum(ops.abs(y_pred[..., -2:] - y_true[..., 2:4]), -1) * thing
         things = ops.maximum(ops.sum(thing, (1, 2)), 1.0)
         return (
             self.semantic * self._classes(y_true[..., 0], y_pred[..., :-3])
-            + self.centre * ops.sum(heat, (1, 2)) / pixels
+            + self.centre * miss / heat
             + self.offset / y_pred.shape[1] * ops.sum(ways, (1, 2)) / things
         )
 
