@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from processes import finish, start
+from tiny_backbone import NAME
 
 from tl_keras.backbones.freezing import trainable_stages
 from tl_keras.backbones.registry import find_backbone
@@ -21,11 +22,11 @@ from tl_keras.tasks.cell_assignment import TOP_CELLS, assign_cells, cell_grid
 from tl_keras.tasks.detection_metric import DetectionAveragePrecision
 from tl_keras.tasks.detection_objective import DetectionLoss
 
-SIZE = 128
+SIZE = 96
 
 
-def samples(numbers):
-    made = [generate_sample(number, 0, SIZE) for number in numbers]
+def samples(numbers, size=SIZE):
+    made = [generate_sample(number, 0, size) for number in numbers]
     boxes = [Boxes.of(sample.boxes, sample.box_labels) for sample in made]
     return np.stack([sample.image for sample in made]), detection_targets(boxes, 4)
 
@@ -33,7 +34,7 @@ def samples(numbers):
 def small(**options):
     keras.utils.set_random_seed(0)
     defaults = {"image_size": 64, "weights": None, "width": 16}
-    return build_detector("mobilenet_025", 3, **{**defaults, **options})
+    return build_detector(NAME, 3, **{**defaults, **options})
 
 
 def pixels(count, size=64):
@@ -99,7 +100,7 @@ def test_cells_lie_where_they_say():
 
 def test_scores_start_at_the_prior():
     output = np.asarray(small()(pixels(2)))
-    np.testing.assert_allclose(1 / (1 + np.exp(-output[..., 4:])), 0.01, rtol=0.2)
+    np.testing.assert_allclose(1 / (1 + np.exp(-output[..., 4:])), 0.01, rtol=0.5)
 
 
 def assigned(targets, boxes, scores, size=32, strides=(8,)):
@@ -227,13 +228,13 @@ def test_the_metric_is_near_cocos():
     assert float(metric.result()) == 0
 
 
-def trained(numbers, epochs, weights="bundled", batch=8, seed=0):
+def trained(numbers, epochs, size=SIZE, weights="bundled", batch=8, seed=0):
     """A detector whose head learned on the maps of these pictures."""
     keras.utils.set_random_seed(seed)
     model = build_detector(
-        "mobilenet_v3_small", len(SAMPLE_CLASSES), image_size=SIZE, weights=weights
+        "mobilenet_v3_small", len(SAMPLE_CLASSES), image_size=size, weights=weights
     )
-    images, targets = samples(numbers)
+    images, targets = samples(numbers, size)
     front, head = maps_of(model)
     maps = front.predict(images, verbose=0)
     steps = epochs * len(images) // batch
@@ -255,7 +256,7 @@ def test_it_overfits_eight_pictures():
 
 
 def test_staged_unfreezing_trains_its_base():
-    model = build_detector("mobilenet_v3_small", 3, image_size=64, weights="bundled", width=16)
+    model = small()
     base = find_backbone(model)
     assert trainable_stages(model) == []
     before = [v.numpy() for v in base.variables]
@@ -287,9 +288,9 @@ for name in ("cells", "final"):
 
 
 def test_it_loads_where_this_package_is_not_installed(tmp_path):
-    model = build_detector("mobilenet_v3_small", 3, image_size=64, weights="bundled", width=16)
+    model = small()
     final = detection_model(model, score_threshold=0.0, max_boxes=20)
-    images = samples([0, 1])[0][:, ::2, ::2]
+    images = samples([0, 1], 64)[0]
     model.save(tmp_path / "cells.keras")
     final.save(tmp_path / "final.keras")
     np.save(tmp_path / "images.npy", images)
@@ -335,8 +336,7 @@ for one, targets, loss, metrics in (
 def test_on_jax_it_trains_and_says_the_same(tmp_path):
     model = build_detector("mobilenet_v3_small", 8, image_size=64, weights="bundled", width=16)
     final = detection_model(model, score_threshold=0.0, max_boxes=20)
-    images, boxes = samples(range(4))
-    images, boxes = images[:, ::2, ::2], boxes * np.float32([0.5] * 4 + [1, 1])
+    images, boxes = samples(range(4), 64)
     final.save(tmp_path / "final.keras")
     for name, array in (("images", images), ("boxes", boxes), ("here", final(images))):
         np.save(tmp_path / f"{name}.npy", array)

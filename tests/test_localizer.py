@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from processes import finish, start
+from tiny_backbone import NAME
 
 from tl_keras.backbones.freezing import trainable_stages
 from tl_keras.backbones.registry import find_backbone
@@ -33,9 +34,7 @@ def samples(numbers):
 
 def small(classes=3, **options):
     keras.utils.set_random_seed(0)
-    return build_localizer(
-        "mobilenet_025", classes, **{"image_size": 64, "weights": None, **options}
-    )
+    return build_localizer(NAME, classes, **{"image_size": 64, "weights": None, **options})
 
 
 def head_on_features(model):
@@ -160,7 +159,7 @@ def test_it_learns_boxes_and_classes_of_the_sample_set():
 
 
 def test_staged_unfreezing_trains_its_base():
-    model = build_localizer("mobilenet_v3_small", 3, image_size=64, weights="bundled")
+    model = small()
     base = find_backbone(model)
     assert trainable_stages(model) == []
     before = [v.numpy() for v in base.variables]
