@@ -40,6 +40,7 @@ _PUBLIC = {
     "set_epoch": "pipeline",
     "balance_classes": "balancing",
     "split_fingerprint": "splitting",
+    "with_classes": "renaming",
     "reading_errors": "pipeline",
     "PRESETS": "augment",
     "Sample": "augment",

@@ -70,8 +70,47 @@ def instances_of(masks: Any, classes: Any, ignore: Any = None) -> Instances:
         ids[ignore] = -1
     for k, mask in enumerate(masks):
         ids[mask] = k + 1
-    area = np.bincount(ids[ids > 0], minlength=len(masks) + 1)[1:]
-    seen = np.flatnonzero(area)
-    number = np.zeros(len(masks) + 2, np.int32)
-    number[seen + 1], number[-1] = np.arange(1, len(seen) + 1), -1
-    return Instances(number[ids], classes[seen], np.ones(len(seen), np.float32))
+    return seen(ids, classes)
+
+
+def seen(ids: np.ndarray, classes: Any) -> Instances:
+    """True things of a map, without those that have no pixel.
+
+    Args:
+        ids: int (H, W), as of :class:`Instances`.
+        classes: int (M,), the kind of each thing.
+
+    Returns:
+        The things that have pixels.
+
+    Example:
+        >>> seen(np.array([[2, 2, 0]]), [5, 6]).classes.tolist()
+        [6]
+    """
+    classes = np.asarray(classes, np.int32).reshape(-1)
+    area = np.bincount(np.maximum(ids, 0).ravel(), minlength=len(classes) + 1)[1:]
+    things = Instances(ids, classes, np.ones(len(classes), np.float32))
+    return only(things, area > 0)
+
+
+def only(things: Instances, kept: Any) -> Instances:
+    """Some of the things; pixels of the others are of none.
+
+    Args:
+        things: Of one image.
+        kept: bool (K,), which of them.
+
+    Returns:
+        Those things, numbered anew; ``things`` itself where all are kept.
+
+    Example:
+        >>> two = Instances(np.array([[1, 2, -1]]), np.array([7, 8]), np.ones(2))
+        >>> only(two, [False, True]).ids.tolist()
+        [[0, 1, -1]]
+    """
+    kept = np.asarray(kept, bool)
+    if kept.all():
+        return things
+    number = np.zeros(len(kept) + 2, things.ids.dtype)
+    number[1:-1][kept], number[-1] = np.arange(1, kept.sum() + 1), -1
+    return Instances(number[things.ids], things.classes[kept], things.scores[kept])

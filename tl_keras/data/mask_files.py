@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tl_keras.data.decoding import MAX_PIXELS, UnreadableImageError, formats, open_regular
+from tl_keras.data.instances import Instances, seen
 from tl_keras.data.masks import IGNORE
 from tl_keras.data.scanning import DIGEST_BYTES
 
@@ -132,6 +133,23 @@ class ClassMask:
             labels += [label] * (count - 1)
         return np.array(things, bool).reshape(-1, height, width), np.array(labels, np.int32)
 
+    def things(self, height: int, width: int) -> Instances:
+        """Things on one map, see :meth:`tl_keras.data.Mask.things`."""
+        by_pixel = self.semantic(height, width)
+        ids, classes = np.zeros((height, width), np.int32), []
+        for label in np.flatnonzero(np.bincount(by_pixel.ravel(), minlength=_VALUES)).tolist():
+            if label == IGNORE:
+                ids[by_pixel == IGNORE] = -1
+            elif label != self.background:
+                count, regions = cv2.connectedComponents((by_pixel == label).astype(np.uint8))
+                ids += np.where(regions > 0, regions + len(classes), 0)
+                classes += [label] * (count - 1)
+        return Instances(ids, np.array(classes, np.int32), np.ones(len(classes), np.float32))
+
+    def kinds(self) -> tuple[int, ...]:
+        """Classes that its pixels may have, see :meth:`tl_keras.data.Mask.kinds`."""
+        return tuple(sorted({*self.classes} - {IGNORE, UNKNOWN}))
+
     @functools.cached_property
     def _identity(self) -> str:
         return _digest([self.path], self.classes)
@@ -180,6 +198,18 @@ class ThingMask:
         for k, path in enumerate(self.paths):
             things[k] = read_values(path, height, width) > THRESHOLD
         return things, np.array(self.classes, np.int32)
+
+    def things(self, height: int, width: int) -> Instances:
+        """Things on one map, see :meth:`tl_keras.data.Mask.things`."""
+        ids = np.zeros((height, width), np.int32)
+        for k, path in enumerate(self.paths):
+            ids[read_values(path, height, width) > THRESHOLD] = k + 1
+        return seen(ids, self.classes)
+
+    def kinds(self) -> tuple[int, ...]:
+        """Classes that its pixels may have, see :meth:`tl_keras.data.Mask.kinds`."""
+        nothing = set() if self.background is None else {self.background}
+        return tuple(sorted({*self.classes} | nothing))
 
     @functools.cached_property
     def _identity(self) -> str:

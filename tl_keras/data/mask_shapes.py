@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from tl_keras.data.decoding import MAX_PIXELS, UnreadableImageError
+from tl_keras.data.instances import Instances, seen
 from tl_keras.data.masks import IGNORE
 from tl_keras.data.rasters import filled, run_lengths_to_mask
 from tl_keras.data.rgb import turned
@@ -127,6 +128,21 @@ class ShapeMask:
         for k, i in enumerate(counting):
             things[k] = self._drawn(self.shapes[i], height, width)
         return things, np.array([self.classes[i] for i in counting], np.int32)
+
+    def things(self, height: int, width: int) -> Instances:
+        """Things on one map, see :meth:`tl_keras.data.Mask.things`."""
+        counting = [i for i, ignore in enumerate(self.ignore) if not ignore]
+        number = {i: k + 1 for k, i in enumerate(counting)}
+        ids = np.zeros((height, width), np.int32)
+        for i, shape in enumerate(self.shapes):
+            ids[self._drawn(shape, height, width)] = number.get(i, -1)
+        return seen(ids, [self.classes[i] for i in counting])
+
+    def kinds(self) -> tuple[int, ...]:
+        """Classes that its pixels may have, see :meth:`tl_keras.data.Mask.kinds`."""
+        counted = zip(self.classes, self.ignore, strict=True)
+        nothing = set() if self.background is None else {self.background}
+        return tuple(sorted({label for label, ignore in counted if not ignore} | nothing))
 
     @functools.cached_property
     def _digest(self) -> str:

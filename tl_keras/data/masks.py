@@ -4,6 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tl_keras.data.instances import Instances
+
 #: Class of pixels that are neither trained on nor measured (void, border).
 IGNORE = 255
 
@@ -40,6 +42,17 @@ class Mask(Protocol):
             bool (M, H, W), and their classes, int32 (M,).  Where the image has boxes as well,
             thing k belongs to the k-th box that is not to be ignored.
         """
+
+    def things(self, height: int, width: int) -> Instances:
+        """What is seen of the things, on one map; where they overlap, the later lies on top.
+
+        Returns:
+            ids int32 (H, W): 0 for pixels of nothing, -1 for those that nobody knows about
+            (crowds, void).  A thing of which nothing is seen is left out.
+        """
+
+    def kinds(self) -> tuple[int, ...]:
+        """Classes that its pixels may have, with the background, told without reading a file."""
 
     def fingerprint(self) -> str:
         """Identifies the content: digests of the files, or of polygons, in hexadecimal."""
