@@ -15,6 +15,24 @@ KINDS = ("right", "wrong_class", "bad_box", "wrong_class_and_box", "double", "ba
 """What can become of a detection, and of a true box (``"missed"``)."""
 
 
+def answers_of(detections: Any, score_threshold: float) -> np.ndarray:
+    """The detections of one image that are answers.
+
+    Args:
+        detections: (K, 6): ``x1, y1, x2, y2``, class, score; score 0: none.
+        score_threshold: From which score on a detection is an answer.
+
+    Returns:
+        float64 (A, 6), in the same order.
+
+    Example:
+        >>> len(answers_of([[0, 0, 4, 4, 1, 0.9], [0, 0, 4, 4, 1, 0.2]], 0.5))
+        1
+    """
+    rows = np.asarray(detections, "float64").reshape(-1, 6)
+    return rows[(rows[:, 5] >= score_threshold) & (rows[:, 5] > 0)]
+
+
 def judge_image(
     boxes: np.ndarray, detections: np.ndarray
 ) -> tuple[list[str | None], list[bool], np.ndarray]:
@@ -98,7 +116,7 @@ def detection_errors(
     confusion = np.zeros((classes + 1, classes + 1), "int64")
     for boxes, found in zip(targets, detections, strict=True):
         boxes = boxes[boxes[:, 5] != 0]
-        found = found[(found[:, 5] >= score_threshold) & (found[:, 5] > 0)]
+        found = answers_of(found, score_threshold)
         kinds, missed, judged = judge_image(boxes, found)
         answered = np.zeros(len(boxes), bool)
         for kind, row, box in zip(kinds, found, judged, strict=True):

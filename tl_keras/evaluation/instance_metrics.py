@@ -8,6 +8,7 @@ import numpy as np
 from tl_keras.data.instances import Instances
 from tl_keras.errors import InputError
 from tl_keras.evaluation.detection_metrics import _figures, _precisions, best_threshold
+from tl_keras.evaluation.instance_errors import things_above
 from tl_keras.evaluation.intervals import bootstrap_mean, proportion
 from tl_keras.evaluation.mask_matching import encode_masks, match_masks, panoptic_counts
 from tl_keras.evaluation.resampled import ratio_over_images, resample_weights
@@ -69,7 +70,9 @@ def evaluate_instances(
     weights = resample_weights(len(images), seed)
     spread = np.stack([_precisions(match, weights[: _RESAMPLES + 1]) for match in matches])
     has = [k for k, match in enumerate(matches) if match.positives.any()]
-    counts = np.array([panoptic_counts(t, _above(a, score_threshold), classes) for t, a in images])
+    counts = np.array(
+        [panoptic_counts(t, things_above(a, score_threshold), classes) for t, a in images]
+    )
     iou, hits, false, missed = np.moveaxis(counts, 1, 0)
     marks = hits + (false + missed) / 2
     errors = np.abs(false - missed)  # found - true, hits being in both
@@ -113,14 +116,6 @@ def evaluate_instances(
             if k not in has
         ],
     }
-
-
-def _above(things: Instances, score: float) -> Instances:
-    """The things of at least that score."""
-    kept = np.flatnonzero(things.scores >= score)
-    number = np.zeros(len(things) + 1, np.int32)
-    number[kept + 1] = np.arange(1, len(kept) + 1)
-    return Instances(number[things.ids], things.classes[kept], things.scores[kept])
 
 
 def _check(truth: Instances, answer: Instances, classes: int, number: int) -> None:
