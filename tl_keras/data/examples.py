@@ -383,7 +383,8 @@ class Examples:
                 ``"memory"`` (3 × S × S bytes an image, half of the memory at most) or in one file
                 of this folder, for further runs as well (:mod:`tl_keras.data.pixel_cache`).
                 Augmentation comes after it.  ``None`` decodes anew in every epoch.
-            target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"`` or ``"pixels"``.
+            target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"``, ``"pixels"`` or
+                ``"instances"``.
 
         Returns:
             ``tf.data.Dataset`` under the TensorFlow backend, else ``keras.utils.PyDataset`` (then
@@ -391,7 +392,8 @@ class Examples:
             ``(images, targets)``: uint8 (B, S, S, 3) RGB 0..255, and labels, int32 (B,); or their
             one-hot rows, float32 (B, K); or tags, float32 (B, T): 1 present, 0 absent, -1 not
             known; or boxes, float32 (B, M, 6): xyxy in px of the square, class, 1 or 0 for
-            padding; or classes by pixel, uint8 (B, S, S), 255 for none.
+            padding; or classes by pixel, uint8 (B, S, S), 255 for none; or maps of single things,
+            float32 (B, S, S, 6) (:class:`tl_keras.data.drawn_targets.InstanceTargets`).
 
         Raises:
             InputError: an argument is unusable; while reading, a file that was sound when scanned

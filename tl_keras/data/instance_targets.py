@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras.data.instances import instances_of
+from tl_keras.data.instances import Instances, instances_of
 from tl_keras.data.masks import IGNORE
 from tl_keras.errors import InputError
 
@@ -41,26 +41,43 @@ def instance_targets(
         >>> maps[2, 2].tolist(), maps[1, 3, 2:4].tolist(), maps[0, 0, 4].tolist()
         ([7.0, 1.0, 0.0, 0.0, 1.0], [-1.0, 1.0], 0.0)
     """
-    things = instances_of(masks, classes, ignore)
+    return maps_of(instances_of(masks, classes, ignore), sigma)
+
+
+def maps_of(things: Instances, sigma: float | None = None) -> np.ndarray:
+    """What :func:`instance_targets` returns, of things that lie on one map already.
+
+    Args:
+        things: Of one image.
+        sigma: As for :func:`instance_targets`.
+
+    Returns:
+        float32 (H, W, 5).
+
+    Raises:
+        InputError: Sigma is not above 0.
+
+    Example:
+        >>> things = Instances(np.array([[1, 1, -1]]), np.array([6]), np.ones(1))
+        >>> maps_of(things)[..., 0].tolist()
+        [[7.0, 7.0, 255.0]]
+    """
     height, width = things.ids.shape
     if sigma is None:
         sigma = max(4.0, max(height, width) / 64)
     if not sigma > 0:
         raise InputError(f"sigma={sigma!r} is no width of a Gaussian; give px, above 0")
-    owner = np.maximum(things.ids, 0)
-    ys, xs = (axis.astype(np.float64) for axis in np.mgrid[:height, :width])
-    area = np.bincount(owner.ravel(), minlength=len(things) + 1)
-    sums = [np.bincount(owner.ravel(), along.ravel(), len(things) + 1) for along in (xs, ys)]
-    centres = np.stack(sums, axis=1) / np.maximum(area, 1)[:, None]
-
     maps = np.zeros((height, width, 5), np.float32)
-    maps[..., 0] = np.append(0, things.classes + 1)[owner]
     maps[things.ids < 0, 0] = IGNORE
-    maps[..., 1] = _heat(centres[1:], height, width, sigma)
-    thing = owner > 0
-    ways = centres[owner] - np.stack([xs, ys], axis=-1)
-    maps[..., 2:4] = np.where(thing[..., None], ways, 0.0)
-    maps[..., 4] = thing
+    # Most pixels are of no thing: only the others are reckoned with.
+    ys, xs = np.nonzero(things.ids > 0)
+    owner = things.ids[ys, xs] - 1
+    area = np.maximum(np.bincount(owner, minlength=len(things)), 1)
+    x, y = (np.bincount(owner, along, len(things)) / area for along in (xs, ys))
+    ways = np.stack([x[owner] - xs, y[owner] - ys, np.ones(len(owner))], axis=-1)
+    maps[ys, xs, 0] = things.classes[owner] + 1
+    maps[ys, xs, 2:] = ways
+    maps[..., 1] = _heat(np.stack([x, y], axis=-1), height, width, sigma)
     return maps
 
 

@@ -11,7 +11,7 @@ from tl_keras.data.augment.change import Change
 from tl_keras.data.augment.mixing import Mix
 from tl_keras.data.augment.presets import preset
 from tl_keras.data.decoding import UnreadableImageError, load_image, open_regular
-from tl_keras.data.drawn_targets import BoxTargets, PixelTargets
+from tl_keras.data.drawn_targets import BoxTargets, InstanceTargets, PixelTargets
 from tl_keras.data.examples import Examples
 from tl_keras.data.pixel_cache import PixelCache
 from tl_keras.data.resizing import check_resize
@@ -32,8 +32,8 @@ class BatchLoader:
         augment: the name of a preset (:mod:`tl_keras.data.augment`), a callable on the batch, or
             ``None``.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
-        target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"`` or ``"pixels"``; a preset that
-            mixes images needs ``"one_hot"`` or ``"tags"``.
+        target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"``, ``"pixels"`` or
+            ``"instances"``; a preset that mixes images needs ``"one_hot"`` or ``"tags"``.
 
     Raises:
         InputError: an argument is unusable.
@@ -205,7 +205,7 @@ class BatchLoader:
 
         Returns:
             ``(images, targets)``: uint8 (B, S, S, 3), and int32 (B,), float32 (B, K or T), float32
-            (B, M, 6) boxes, or uint8 (B, S, S).
+            (B, M, 6) boxes, uint8 (B, S, S), or float32 (B, S, S, 6).
 
         Raises:
             UnreadableImageError: as for :meth:`load`.
@@ -216,7 +216,7 @@ class BatchLoader:
         return images, self.targets_of(indices, epoch)
 
 
-_DRAWN = {"boxes": BoxTargets, "pixels": PixelTargets}
+_DRAWN = {"boxes": BoxTargets, "pixels": PixelTargets, "instances": InstanceTargets}
 
 
 def _targets(examples: Examples, target: str, image_size: int, resize: str) -> Any:
@@ -233,7 +233,7 @@ def _targets(examples: Examples, target: str, image_size: int, resize: str) -> A
             )
         return np.eye(len(examples.class_names), dtype="float32")[examples.labels]
     if target != "tags":
-        raise InputError(f"no target {target!r}; choose labels, one_hot, tags, boxes or pixels")
+        raise InputError(f"no target {target!r}; choose labels, one_hot, tags, {', '.join(_DRAWN)}")
     if examples.tags is None:
         raise InputError(
             f"{examples.root or 'the data'} brings no tags; read them with "

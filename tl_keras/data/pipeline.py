@@ -41,7 +41,8 @@ def build_dataset(
             images, or ``None``.
         drop_remainder: leave out a last, smaller batch.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
-        target: ``"labels"``, ``"one_hot"`` or ``"tags"``.
+        target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"``, ``"pixels"`` or
+            ``"instances"``.
 
     Returns:
         ``tf.data.Dataset`` under the TensorFlow backend, else ``keras.utils.PyDataset``.

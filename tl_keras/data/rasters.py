@@ -35,7 +35,10 @@ def filled(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     crossing = polygon[edge, 0] + (rows + 0.5 - polygon[edge, 1]) * steep
     columns = np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.int64)
     np.bitwise_xor.at(mask, (rows, columns), 1)
-    return np.bitwise_xor.accumulate(mask[:, :-1], axis=1)
+    if len(rows):  # beyond the outermost edges nothing is in
+        part = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        mask[part] = np.bitwise_xor.accumulate(mask[part], axis=1)
+    return mask[:, :-1]
 
 
 def run_lengths_to_mask(counts: Sequence[int], size: tuple[int, int]) -> np.ndarray:

@@ -23,8 +23,10 @@ class InstanceLoss(keras.losses.Loss):
         dice: Weight of a dice loss of the classes beside the cross-entropy (see
             ``SegmentationLoss``), good for small things.
 
-    Call: targets (B, H, W, 5) of ``tl_keras.data.instance_targets`` and predictions
-    (B, H, W, C + 4) of ``build_instance_segmenter`` -> a scalar, the mean over images.
+    Call: targets (B, H, W, 5) of ``tl_keras.data.instance_targets``, or (B, H, W, 6) of
+    ``Examples.dataset(target="instances")``, whose last map, the numbers of things, does not
+    enter; and predictions (B, H, W, C + 4) of ``build_instance_segmenter`` -> a scalar, the mean
+    over images.
 
     Raises:
         InputError: A weight is negative.

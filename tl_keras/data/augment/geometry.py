@@ -137,6 +137,26 @@ def move_mask(
     )
 
 
+def move_ids(
+    ids: np.ndarray, matrix: np.ndarray, size: tuple[int, int] | None = None
+) -> np.ndarray:
+    """A map of numbers of things seen through a matrix, every pixel one of the map's own.
+
+    Args:
+        ids: int16 (H, W), as of :class:`tl_keras.data.instances.Instances`.
+        matrix: (3, 3), invertible.
+        size: Height and width of the result, px; by default the map's.
+
+    Returns:
+        int16 (height, width), each pixel taken where :func:`move_mask` takes its; -1, not known,
+        beyond the edges.
+    """
+    # OpenCV rounds places of int16 otherwise than those of uint8; 255 and 255 make -1.
+    halves = ids.view(np.uint8).reshape(*ids.shape, 2)
+    parts = [move_mask(np.ascontiguousarray(halves[..., k]), matrix, size) for k in (0, 1)]
+    return np.stack(parts, axis=-1).view(np.int16)[..., 0]
+
+
 def _warped(
     array: np.ndarray, matrix: np.ndarray, out: np.ndarray, how: int, border: int, beyond: int
 ) -> np.ndarray:
