@@ -10,6 +10,8 @@ _PUBLIC = {
     "build_detector": "detector",
     "detector_strides": "detector",
     "detection_model": "suppression",
+    "instances_model": "instance_decoding",
+    "decoded_instances": "instance_decoding",
     "without_augmentation": "classifier",
     "features_model": "classifier",
     "head_model": "classifier",
