@@ -42,6 +42,8 @@ _PUBLIC = {
     "split_fingerprint": "splitting",
     "with_classes": "renaming",
     "reading_errors": "pipeline",
+    "Frame": "framing",
+    "frame_of": "framing",
     "PRESETS": "augment",
     "Sample": "augment",
     "augmentation_layers": "augment",
