@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tl_keras.data import samples
+from tl_keras.data import samples, with_classes
+from tl_keras.data.sample_examples import sample_examples
 from tl_keras.data.samples import (
     SAMPLE_CLASSES,
     SAMPLE_TAGS,
@@ -278,3 +279,32 @@ def test_only_learnt_features_tell_the_classes(imagenet_home, written):
     random = max(accuracy(None) for _ in range(2))
     assert learnt >= 0.85
     assert random <= learnt - 0.4
+
+
+def test_the_table_of_samples_bears_every_target():
+    root = sample_set()
+    told = json.loads((root / "annotations.json").read_text())
+    files = {str(root / image["file_name"]): image for image in told["images"]}
+    plain, with_background = sample_examples(), sample_examples(background=True)
+    assert plain.class_names == SAMPLE_CLASSES
+    assert with_background.class_names == ("background", *SAMPLE_CLASSES)
+    np.testing.assert_array_equal(with_background.labels, plain.labels + 1)
+    assert with_background.parts == ("train", "val")
+    for i in (*range(0, len(plain), 37), len(plain) - 1):
+        image = files[plain.paths[i]]
+        semantic = np.asarray(Image.open(root / image["semantic_file"]))
+        ids = np.asarray(Image.open(root / image["instance_file"]))
+        np.testing.assert_array_equal(with_background.masks[i].semantic(160, 160), semantic)
+        bare = plain.masks[i].semantic(160, 160)
+        np.testing.assert_array_equal(bare, np.where(semantic == 0, 255, semantic - 1))
+        things = plain.masks[i].things(160, 160)
+        np.testing.assert_array_equal(things.ids, ids)
+        np.testing.assert_array_equal(things.classes, plain.boxes[i].classes)
+        for box, mask in zip(plain.boxes[i].xyxy, things.masks, strict=True):
+            rows, columns = np.nonzero(mask)
+            hull = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            np.testing.assert_array_equal(box, hull)
+    renamed = with_classes(with_background, plain.class_names)
+    np.testing.assert_array_equal(renamed.labels, plain.labels)
+    _, maps = next(iter(plain.dataset(4, 64, target="instances")))
+    assert tuple(maps.shape) == (4, 64, 64, 6)
