@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -13,9 +14,10 @@ from file_server import serving
 from PIL import Image
 
 from tl_keras import InputError
-from tl_keras.data import from_arrays, from_folder, open_data
+from tl_keras.data import from_arrays, from_folder, from_masks, open_data
 from tl_keras.data.reading.formats import FORMATS, reader_of, recognise
 from tl_keras.data.reading.layouts import is_coco
+from tl_keras.data.reading.options import reader_options
 
 
 @pytest.fixture(autouse=True)
@@ -269,9 +271,11 @@ def test_objects_are_known(tmp_path):
     for source in (3, None, {}, [1, 2], object()):
         with pytest.raises(InputError, match="nothing that is read; give a folder"):
             open_data(source)
-    with pytest.raises(InputError, match=r"from_arrays has no option 'names'; it has labels"):
+    with pytest.raises(InputError, match=r"format arrays takes no names; it takes class_names, "):
         open_data((images, [0, 1, 0, 1]), names=["a", "b"])
-    with pytest.raises(InputError, match="from_folder has no option 'sha256'"):
+    with pytest.raises(
+        InputError, match="format folder takes no sha256; it takes progress, strict"
+    ):
         open_data(class_folders(tmp_path / "d"), sha256="0" * 64)
 
 
@@ -356,3 +360,41 @@ def test_arrays_and_folders_agree(tmp_path):
     images = [np.asarray(Image.open(path)) for path in examples.paths]
     twins = from_arrays(images, examples.labels.tolist(), examples.class_names)
     assert twins.counts() == examples.counts() and twins.class_names == examples.class_names
+
+
+def test_options_go_to_the_readers_that_take_them():
+    segment = {"background": "background"}
+    taking = {f for f in FORMATS if f != "archive" and reader_options(f, {}, segment)}
+    assert taking == {"coco", "yolo"}
+    named = {f for f in FORMATS if "class_names" in reader_options(f, {}, {"class_names": "x"})}
+    assert named == {"yolo", "masks", "tfrecord", "arrays", "archive"}
+    assert reader_options(from_masks, {"ignore": 11, "class_names": None}, segment) == {
+        "ignore": 11
+    }
+    assert reader_options("coco", {"background": "sky"}, segment) == {"background": "sky"}
+    with pytest.raises(InputError, match="from_masks takes no background; it takes class_names"):
+        reader_options(from_masks, segment)
+
+
+def test_a_default_reaches_into_an_archive_and_is_no_demand(tmp_path):
+    root = tmp_path / "street"
+    (root / "images").mkdir(parents=True)
+    Image.new("RGB", (20, 10)).save(root / "images" / "a.png")
+    entry = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [2, 2, 4, 4], "iscrowd": 0}
+    entry["segmentation"] = [[2, 2, 6, 2, 6, 6, 2, 6]]
+    image = {"id": 1, "file_name": "images/a.png", "width": 20, "height": 10}
+    kinds = [{"id": 1, "name": "car"}]
+    told = {"images": [image], "annotations": [entry], "categories": kinds}
+    (root / "annotations.json").write_text(json.dumps(told))
+    archive = shutil.make_archive(str(tmp_path / "street"), "zip", tmp_path, "street")
+    segment = {"background": "background"}
+    for source in (root, archive):
+        table = open_data(source, progress=False, defaults=segment)
+        assert table.class_names == ("background", "car")
+        assert np.bincount(table.masks[0].semantic(10, 20).ravel()).tolist() == [184, 16]
+        named = open_data(source, progress=False, defaults=segment, background="nothing")
+        assert named.class_names == ("nothing", "car")
+        plain = open_data(source, progress=False, background=None)
+        assert plain.class_names == ("car",)
+        with pytest.raises(InputError, match="format coco takes no class_names"):
+            open_data(source, progress=False, class_names=["car"])

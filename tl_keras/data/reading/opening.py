@@ -1,13 +1,14 @@
 """One door for all data: find out what a source is, say so, and read it."""
 
-import inspect
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from tl_keras.data.examples import Examples
 from tl_keras.data.reading.cache import cache_folder
 from tl_keras.data.reading.formats import FORMATS, NOTHING_ELSE, Recognised, reader_of, recognise
+from tl_keras.data.reading.options import reader_options
 from tl_keras.errors import InputError
 
 _IN_FILES = ("csv", "voc", "coco", "yolo", "masks", "tfrecord", "archive")
@@ -19,6 +20,7 @@ def open_data(
     format: str | None = None,
     strict: bool = False,
     progress: bool = True,
+    defaults: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Examples:
     """Reads data of any kind that tl_keras knows: what every command's DATA goes through.
@@ -37,7 +39,10 @@ def open_data(
             cannot be told, or is told wrongly; for an archive, that of what is in it.
         strict: raise instead of leaving anything out.
         progress: say what it was taken for, and show bars, on standard error.
-        **options: of the reader of that format (``from_csv`` and so on).
+        defaults: options for readers that take them, passed over by others: segmentation gives
+            ``{"background": "background"}``.
+        **options: of the reader of that format (``from_csv`` and so on), see
+            :func:`tl_keras.data.reading.options.reader_options`; ``None`` is the reader's own.
 
     Returns:
         The table.
@@ -53,20 +58,21 @@ def open_data(
         return source
     found = recognise(source, format)
     reader = reader_of(found.format)
-    if found.format == "folder":
-        return _class_folders(reader, source, found, strict=strict, progress=progress, **options)
-    if progress:
+    if found.format != "folder" and progress:
         print(f"{_name(source)}: read as {found.format}, for {found.why}", file=sys.stderr)
     if found.format == "archive":
+        given = {name: value for name, value in options.items() if value is not None}
         inner = None if format == "archive" else format
-        return reader(source, format=inner, strict=strict, progress=progress, **options)
-    _check_options(reader, options)
-    given = found.source if found.format == "arrays" else (_loaded(found),)
-    return reader(*given, strict=strict, progress=progress, **{**found.options, **options})
+        given |= {"defaults": defaults} if defaults else {}
+        return reader(source, format=inner, strict=strict, progress=progress, **given)
+    given = reader_options(found.format, options, {**(defaults or {}), **found.options})
+    if found.format == "folder":
+        return _class_folders(reader, source, found, strict=strict, progress=progress, **given)
+    sources = found.source if found.format == "arrays" else (_loaded(found),)
+    return reader(*sources, strict=strict, progress=progress, **given)
 
 
 def _class_folders(reader: Any, source: Any, found: Recognised, **options: Any) -> Examples:
-    _check_options(reader, options)
     try:
         return reader(source, **options)
     except InputError as error:
@@ -80,13 +86,6 @@ def _name(source: Any) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source).split("?")[0]
     return f"the {type(source).__name__}"
-
-
-def _check_options(reader: Any, options: dict[str, Any]) -> None:
-    _, *known = inspect.signature(reader).parameters
-    for name in options:
-        if name not in known:
-            raise InputError(f"{reader.__name__} has no option {name!r}; it has {', '.join(known)}")
 
 
 def _loaded(found: Recognised) -> Any:
