@@ -21,6 +21,7 @@ from tl_keras.evaluation.drawing import (
 )
 
 _IGNORED: Colour = (150, 150, 150)
+_CROWD = 12  # boxes; from there on words would hide the things, and only errors have them
 
 
 def localization_picture(
@@ -91,7 +92,8 @@ def detection_picture(
 
     What is right, or true and found, has the colour of its class and a whole line; an error has
     that of its kind, a dashed line and its kind in words (``judge_image`` says which is which).
-    Missed boxes stand on both sides.
+    Missed boxes stand on both sides.  Of more than twelve boxes on a side only wrong answers are
+    named, the legend tells the others' colours.
 
     Args:
         image: uint8 (H, W, 3), in whose px the boxes are.
@@ -118,24 +120,27 @@ def detection_picture(
     if truth is None:
         panel = Panel(image, f"predicted: {len(answers)}", side)
         for row in answers[order]:
-            _draw_answer(panel, row, "right", names)
+            _draw_answer(panel, row, "right", names, len(answers) > _CROWD)
         return compose([panel], _classes(present, names))
     boxes = np.asarray(truth, "float64").reshape(-1, 6)
     boxes = boxes[boxes[:, 5] != 0]
     kinds, missed, _ = judge_image(boxes, answers)
     true = Panel(image, f"true: {int((boxes[:, 5] > 0).sum())}", side)
     found = Panel(image, f"predicted: {len(answers)}", side)
+    crowd = max(len(boxes), len(answers)) > _CROWD
     for row, gone in zip(boxes, missed, strict=True):
-        name, label = name_of(names, int(row[4])), int(row[4])
+        label, name = int(row[4]), "" if crowd else name_of(names, int(row[4]))
         if row[5] < 0:
-            true.box(row, _IGNORED, f"{name}, ignored", dashed=True, needed=False)
+            said = name and f"{name}, ignored"
+            true.box(row, _IGNORED, said, dashed=True, thin=crowd, needed=False)
         elif gone:
-            true.box(row, KIND_COLOURS["missed"], f"missed: {name}", dashed=True)
-            found.box(row, KIND_COLOURS["missed"], dashed=True)
+            said = name and f"missed: {name}"
+            true.box(row, KIND_COLOURS["missed"], said, dashed=True, thin=crowd)
+            found.box(row, KIND_COLOURS["missed"], said, dashed=True, thin=crowd, needed=False)
         else:
-            true.box(row, colour_of(label), name, needed=False)
+            true.box(row, colour_of(label), name, thin=crowd, needed=False)
     for d in order:
-        _draw_answer(found, answers[d], kinds[d], names)
+        _draw_answer(found, answers[d], kinds[d], names, crowd)
     counts = Counter([kind for kind in kinds if kind], missed=sum(missed))
     errors = [
         Entry(KIND_COLOURS[kind], f"{counts[kind]} {kind.replace('_', ' ')}", True)
@@ -146,14 +151,17 @@ def detection_picture(
     return compose([true, found], [*errors, *_classes(present, names)])
 
 
-def _draw_answer(panel: Panel, row: np.ndarray, kind: str | None, names: Sequence[str]) -> None:
+def _draw_answer(
+    panel: Panel, row: np.ndarray, kind: str | None, names: Sequence[str], crowd: bool
+) -> None:
     """An answer; of no kind are those on ignored boxes."""
     said = f"{name_of(names, int(row[4]))} {row[5]:.2f}"
     if kind in ("right", None):
         colour = colour_of(int(row[4])) if kind else _IGNORED
-        panel.box(row, colour, said, needed=False)
+        panel.box(row, colour, "" if crowd else said, thin=crowd, needed=False)
     else:
-        panel.box(row, KIND_COLOURS[kind], f"{kind.replace('_', ' ')}: {said}", dashed=True)
+        said = f"{kind.replace('_', ' ')}: {said}"
+        panel.box(row, KIND_COLOURS[kind], said, dashed=True, needed=not crowd)
 
 
 def _classes(present: Sequence[int], names: Sequence[str]) -> list[Entry]:

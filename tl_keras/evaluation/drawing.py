@@ -28,7 +28,7 @@ LIGHT_LINE: Colour = (255, 255, 255)
 KIND_COLOURS: dict[str, Colour] = {
     "wrong_class": (238, 119, 51),
     "bad_box": (51, 187, 238),
-    "wrong_class_and_box": (170, 51, 119),
+    "wrong_class_and_box": (187, 187, 187),
     "double": (0, 119, 187),
     "background": (204, 51, 17),
     "missed": (238, 51, 119),
@@ -160,7 +160,7 @@ class Panel:
         how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_CUBIC
         self._pixels = cv2.resize(pixels, self.size, interpolation=how)
         self._font = font_of(text_size(side))
-        self._line = max(2, round(side / 180))
+        self._line = max(2, round(side / 120))
         self._boxes: list[tuple[tuple[float, ...], Colour, bool, int]] = []
         self._words: list[tuple[tuple[float, ...], str, Colour, bool]] = []
 
@@ -173,16 +173,16 @@ class Panel:
         Args:
             xyxy: In px of the image.
             colour: Of line and words' ground.
-            text: None where empty.
+            text: The words; empty for none.
             dashed: For errors.
-            thin: For what is only hinted at.
+            thin: For what is only hinted at, and where there are many.
             needed: Whether words may lie on other words; where not, they are left out instead.
         """
         corners = np.nan_to_num(np.asarray(xyxy, "float64")[:4] * self.scale, posinf=1e6)
         far = (*self.size, *self.size)
         x1, y1, x2, y2 = (float(np.clip(v, 0, s - 1)) for v, s in zip(corners, far, strict=True))
         place = min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
-        width = max(1, self._line // 2) if thin else self._line + dashed
+        width = self._line * 2 // 3 if thin else self._line
         self._boxes.append((place, colour, dashed, width))
         if text:
             self._words.append((place, text, colour, needed))
@@ -259,15 +259,16 @@ class Panel:
         else:
             spots = [(x1, y1 - high), (x1, y2), (x2 - wide, y1 - high), (x2 - wide, y2), (x1, y1),
                      (x1, y2 - high)]  # fmt: skip
-        best, least = None, np.inf
-        for x, y in spots:
+        best, least = None, (np.inf, np.inf)
+        for x, wished in spots:
             x = min(max(x, frame[0]), frame[2] - wide)
-            y = min(max(y, frame[1]), frame[3] - high)
+            y = min(max(wished, frame[1]), frame[3] - high)
             there = (x, y, x + wide, y + high)
-            shared = sum(_shared(there, other) for other in taken)
-            if shared < least:
-                best, least = there, shared
-        if least > 0 and not needed:
+            # Words that had to move up or down hide more of the box.
+            cost = sum(_shared(there, other) for other in taken), abs(y - wished)
+            if cost < least:
+                best, least = there, cost
+        if least[0] > 0 and not needed:
             return
         taken.append(best)
         draw.rectangle(best, fill=colour)

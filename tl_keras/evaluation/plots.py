@@ -40,7 +40,8 @@ LIGHT = Theme("#ffffff", "#1c2430", "#5d6875", "#e3e7ec", "#7a8694", "#1f6feb", 
 DARK = Theme("#161b22", "#e6edf3", "#9aa5b1", "#2d343d", "#8b97a5", "#58a6ff", "#79c0ff")
 
 
-def _name(text: str) -> str:
+def short_name(text: str) -> str:
+    """The name, or its beginning where it would take too much of a picture."""
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
 
 
@@ -83,7 +84,7 @@ def draw_confusion_matrix(metrics: Mapping[str, Any], theme: Theme = LIGHT) -> b
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
-    names = [_name(str(name)) for name in metrics["class_names"]]
+    names = [short_name(str(name)) for name in metrics["class_names"]]
     counts = np.asarray(metrics["confusion_matrix"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     classes = len(names)
@@ -127,7 +128,7 @@ def _boundaries(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
     """Position and name of each stage's first epoch."""
     stages = [row.get("stage") for row in history]
     starts = [k for k, stage in enumerate(stages) if k == 0 or stage != stages[k - 1]]
-    return [(k, "" if stages[k] is None else _name(str(stages[k]))) for k in starts]
+    return [(k, "" if stages[k] is None else short_name(str(stages[k]))) for k in starts]
 
 
 def draw_learning_curves(history: Sequence[Mapping[str, Any]], theme: Theme = LIGHT) -> bytes:

@@ -2,8 +2,9 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from tl_keras.evaluation.plots import DARK, LIGHT
 
 _PREVIEW_SIDE = 160  # px
+_MOST_PAIRS = 12
+_PAIR_SIDE = 760  # px: the width of two panels of drawing.PANEL_SIDE
 _MOST_SKIPPED = 200  # rows shown; the count is always complete
 
 
@@ -20,7 +23,7 @@ def share(value: float | None) -> str:
 
 
 def _interval(entry: Mapping[str, Any]) -> str:
-    if entry["value"] is None:
+    if entry["low"] is None:
         return "not measurable"
     return f"{100 * entry['low']:.1f} to {100 * entry['high']:.1f}"
 
@@ -73,6 +76,11 @@ def bars(compared: Mapping[str, Any]) -> str:
         given = (
             entry if isinstance(entry, Mapping) else dict.fromkeys(("value", "low", "high"), entry)
         )
+        if given["value"] is None:
+            rows.append(
+                f'<div class="bar"><span>{escape(name)}</span><span></span><span>–</span></div>'
+            )
+            continue
         low, high = 100 * given["low"], 100 * given["high"]
         rows.append(
             f'<div class="bar{" own" if k == 0 else ""}"><span>{escape(name)}</span>'
@@ -83,6 +91,21 @@ def bars(compared: Mapping[str, Any]) -> str:
     return "".join(rows)
 
 
+def count_bars(rows: Sequence[tuple[str, int, str]]) -> str:
+    """A bar for each count, with a sentence below.
+
+    Args:
+        rows: Name, count, and what it means and asks for.
+    """
+    most = max([1, *(count for _, count, _ in rows)])
+    return "".join(
+        f'<div class="bar counted"><span>{escape(name)}</span>'
+        f'<div class="track"><i style="width:{100 * count / most:.2f}%"></i></div>'
+        f"<span>{count:,}</span><p>{escape(said)}</p></div>"
+        for name, count, said in rows
+    )
+
+
 def figures_table(
     rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], first: str,
     notes: Sequence[str] = (),
@@ -90,7 +113,8 @@ def figures_table(
     """A table of figures, a row per class or tag.
 
     Args:
-        rows: Mappings with ``name`` and the columns' keys: figures, whole numbers, or numbers.
+        rows: Mappings with ``name`` and the columns' keys: figures (shares), whole numbers,
+            numbers, or two texts, the second to be shown small below the first.
         columns: Heading to key.
         first: Heading of the names.
         notes: Sentences below.
@@ -110,6 +134,8 @@ def figures_table(
 def _cell(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{share(value['value'])}<small>{_interval(value)}</small>"
+    if isinstance(value, tuple):
+        return f"{escape(value[0])}<small>{escape(value[1])}</small>"
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
@@ -135,20 +161,47 @@ def picture(draw: Callable[..., bytes], subject: Any, description: str) -> str:
     )
 
 
-def thumbnail(image: np.ndarray, caption: str) -> str:
-    """A small picture of uint8 (H, W, 3), with its caption."""
-    from PIL import Image
+def thumbnail(image: np.ndarray, caption: str, side: int = _PREVIEW_SIDE) -> str:
+    """A picture of uint8 (H, W, 3) made small, with its caption.
 
-    picture = Image.fromarray(np.asarray(image, dtype=np.uint8)).convert("RGB")
-    picture.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=85)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    text = escape(caption)
+    Args:
+        image: The picture.
+        caption: Text below.
+        side: Longest side, px; smaller pictures stay as they are.
+    """
+    data, text = _jpeg(image, side), escape(caption)
     return (
         f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text}">'
         f"<figcaption>{text}</figcaption></figure>"
     )
+
+
+def gallery(pictures: Iterable[tuple[np.ndarray, str]], note: str = "") -> str:
+    """Wide pictures with their captions, two in a row on a desktop, one on a phone.
+
+    Args:
+        pictures: uint8 (H, W, 3) and its text each, such as truth beside prediction, the worst
+            first; the first twelve are shown, no more are drawn, about 80 kB
+            each.
+        note: A sentence above.
+
+    Example:
+        >>> gallery([(np.zeros((8, 16, 3), np.uint8), "2 missed")]).count("<figure>")
+        1
+    """
+    shown = "".join(thumbnail(*pair, _PAIR_SIDE) for pair in islice(pictures, _MOST_PAIRS))
+    said = f"<p>{escape(note)}</p>" if note else ""
+    return f'{said}<div class="gallery pairs">{shown}</div>' if shown else ""
+
+
+def _jpeg(image: np.ndarray, side: int) -> str:
+    from PIL import Image
+
+    picture = Image.fromarray(np.asarray(image, dtype=np.uint8)).convert("RGB")
+    picture.thumbnail((side, side))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=85)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def skipped_list(skipped: Sequence[tuple[str, str]]) -> str:

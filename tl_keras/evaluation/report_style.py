@@ -49,6 +49,8 @@ section {
   position: absolute; top: calc(50% - 1px); height: 2px; min-width: 2px; background: var(--ink);
 }
 
+.counted p { grid-column: 1 / -1; margin: 0 0 .6rem; font-size: .85rem; }
+
 dl {
   display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .3rem 1.2rem; margin: 0;
 }
@@ -69,6 +71,7 @@ td small { display: block; white-space: nowrap; }
 picture img { display: block; max-width: 100%; min-width: 30rem; height: auto; margin: 0 auto; }
 
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .8rem; }
+.pairs { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); }
 figure { margin: 0; }
 figure img { width: 100%; border-radius: 6px; display: block; }
 figcaption {

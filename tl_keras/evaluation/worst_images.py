@@ -141,7 +141,7 @@ def worst_segmented(
             int(k): float(((truth == k) & (found == k)).sum() / ((truth == k) | (found == k)).sum())
             for k in np.union1d(truth, found)
         }
-        mean, low = float(np.mean(list(iou.values()))), min(iou, key=iou.get)
+        mean, low = float(np.mean(list(iou.values()))), min(np.unique(truth).tolist(), key=iou.get)
         said = f"mean IoU {mean:.2f}, lowest {name_of(names, low)} {iou[low]:.2f}"
         judged.append(Judged(i, said, 1.0 - mean))
     return _sorted(judged)
