@@ -93,7 +93,7 @@ def test_an_error_has_the_colour_of_its_kind_on_the_predicted_side(answer, kind)
 
 def test_a_double_is_marked_and_ignored_and_padded_boxes_are_no_errors():
     box = [60, 100, 200, 220]
-    truth = [[*box, 0, 1], [240, 240, 330, 330, 1, -1], [0, 0, 0, 0, 0, 0]]
+    truth = [[*box, 0, 1], [240, 240, 330, 330, 1, -1], [240, 20, 330, 90, 2, 0]]
     answers = [[*box, 0, 0.9], [62, 100, 200, 220, 0, 0.8], [240, 240, 330, 330, 1, 0.9],
                [0, 0, 0, 0, 0, 0]]  # fmt: skip
     true, found = _sides(detection_picture(GREY, truth, answers, NAMES, 0.5))
@@ -101,6 +101,7 @@ def test_a_double_is_marked_and_ignored_and_padded_boxes_are_no_errors():
     for kind in ("missed", "background", "wrong_class", "bad_box"):
         assert not _has(true, KIND_COLOURS[kind]).any()
         assert not _has(found, KIND_COLOURS[kind]).any()
+    assert (true[:95, 230:] == 100).all() and (found[:95, 230:] == 100).all()
 
 
 def test_among_many_boxes_only_errors_have_words():
@@ -156,6 +157,18 @@ def test_predicted_pixels_have_the_colours_of_their_classes():
     assert _has(true[40, 40:140], (255, 255, 255)).all()  # outlined
 
 
+def test_every_pixel_has_a_class_of_its_own_when_scaled():
+    small = np.full((45, 45, 3), 100, np.uint8)
+    labels = np.zeros((45, 45), np.uint8)
+    labels[:, 20:] = 2
+    found = _sides(segmentation_picture(small, labels, labels, NAMES))[1]
+    tints = [0.6 * np.array(colour_of(k)) + 40 for k in (0, 2)]
+    of_class = [(np.abs(found - tint) <= 1).all(-1) for tint in tints]
+    outline = _has(found, (255, 255, 255))
+    assert (of_class[0] | of_class[1] | outline).all()
+    assert all(one.mean() > 0.4 for one in of_class)
+
+
 def _things(*boxes: tuple[int, int, int, int], classes=None, scores=None) -> Instances:
     ids = np.zeros((SIDE, SIDE), np.int32)
     for k, (x1, y1, x2, y2) in enumerate(boxes):
@@ -189,6 +202,15 @@ def test_unknown_pixels_are_hatched_and_hide_what_is_found_there():
     true, found = _sides(instances_picture(GREY, truth, guess, ["cell"]))
     assert set(np.unique(true[200:300, 200:300])) == {90, 150}
     assert not _has(found, KIND_COLOURS["background"]).any()
+
+
+@pytest.mark.parametrize(("unknown", "false"), [(60, []), (45, [0])])
+def test_a_thing_found_mostly_on_unknown_pixels_is_no_error(unknown, false):
+    ids = np.zeros((10, 10), np.int32)
+    ids.ravel()[:unknown] = -1
+    truth = Instances(ids, np.zeros(0, np.int32), np.zeros(0, np.float32))
+    guess = Instances(np.ones((10, 10), np.int32), np.zeros(1, np.int32), np.ones(1, np.float32))
+    assert judge_things(truth, guess) == ([], [], false)
 
 
 ODD = ["", "a\nb\tc", "x" * 500, "血小板", "عربي", "e\u0301", "\udcff.jpg", "a\x00b", "🐞", "$\\x{"]
@@ -231,7 +253,8 @@ def test_words_stay_whole_wherever_the_box_is(x, y):
     def painted(x, y):
         panel = Panel(GREY, "")
         panel.box([x, y, x + 25, y + 25], colour, "a name")
-        return _has(compose([panel]), colour).sum()
+        top = text_size(SIDE) + 10  # the title is not covered
+        return _has(compose([panel])[top : top + SIDE], colour).sum()
 
     assert painted(x, y) == pytest.approx(painted(150, 150), abs=120)  # of about 2,000
 

@@ -99,9 +99,8 @@ def name_of(names: Sequence[str], number: int) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without line breaks, controls and bytes that are no text."""
-    sound = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(letter if letter.isprintable() else " " for letter in sound)
+    """The text without line breaks, controls and bytes that are no text: spaces instead."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 @functools.lru_cache(maxsize=16)
