@@ -21,7 +21,7 @@ from tl_keras.evaluation.drawing import (
 )
 
 _IGNORED: Colour = (150, 150, 150)
-_CROWD = 12  # boxes; from there on words would hide the things, and only errors have them
+_CROWD = 12  # boxes on a panel of PANEL_SIDE; words of more would hide the things
 
 
 def localization_picture(
@@ -92,8 +92,8 @@ def detection_picture(
 
     What is right, or true and found, has the colour of its class and a whole line; an error has
     that of its kind, a dashed line and its kind in words (``judge_image`` says which is which).
-    Missed boxes stand on both sides.  Of more than twelve boxes on a side only wrong answers are
-    named, the legend tells the others' colours.
+    Missed boxes stand on both sides.  Of more than twelve boxes (more on larger panels) only what
+    is wrong is named, where there is room; the legend tells the others' colours.
 
     Args:
         image: uint8 (H, W, 3), in whose px the boxes are.
@@ -120,25 +120,27 @@ def detection_picture(
     if truth is None:
         panel = Panel(image, f"predicted: {len(answers)}", side)
         for row in answers[order]:
-            _draw_answer(panel, row, "right", names, len(answers) > _CROWD)
+            _draw_answer(panel, row, "right", names, _is_crowd(len(answers), side))
         return compose([panel], _classes(present, names))
     boxes = np.asarray(truth, "float64").reshape(-1, 6)
     boxes = boxes[boxes[:, 5] != 0]
     kinds, missed, _ = judge_image(boxes, answers)
     true = Panel(image, f"true: {int((boxes[:, 5] > 0).sum())}", side)
     found = Panel(image, f"predicted: {len(answers)}", side)
-    crowd = max(len(boxes), len(answers)) > _CROWD
+    crowd = _is_crowd(max(len(boxes), len(answers)), side)
     for row, gone in zip(boxes, missed, strict=True):
-        label, name = int(row[4]), "" if crowd else name_of(names, int(row[4]))
+        label, name = int(row[4]), name_of(names, int(row[4]))
         if row[5] < 0:
-            said = name and f"{name}, ignored"
+            said = "" if crowd else f"{name}, ignored"
             true.box(row, _IGNORED, said, dashed=True, thin=crowd, needed=False)
         elif gone:
-            said = name and f"missed: {name}"
-            true.box(row, KIND_COLOURS["missed"], said, dashed=True, thin=crowd)
-            found.box(row, KIND_COLOURS["missed"], said, dashed=True, thin=crowd, needed=False)
+            said, colour = f"missed: {name}", KIND_COLOURS["missed"]
+            true.box(row, colour, said, dashed=True, thin=crowd, needed=not crowd)
+            said = "" if crowd else said
+            found.box(row, colour, said, dashed=True, thin=crowd, needed=False)
         else:
-            true.box(row, colour_of(label), name, thin=crowd, needed=False)
+            said = "" if crowd else name
+            true.box(row, colour_of(label), said, thin=crowd, needed=False)
     for d in order:
         _draw_answer(found, answers[d], kinds[d], names, crowd)
     counts = Counter([kind for kind in kinds if kind], missed=sum(missed))
@@ -162,6 +164,10 @@ def _draw_answer(
     else:
         said = f"{kind.replace('_', ' ')}: {said}"
         panel.box(row, KIND_COLOURS[kind], said, dashed=True, needed=not crowd)
+
+
+def _is_crowd(boxes: int, side: int) -> bool:
+    return boxes > _CROWD * (side / PANEL_SIDE) ** 2
 
 
 def _classes(present: Sequence[int], names: Sequence[str]) -> list[Entry]:

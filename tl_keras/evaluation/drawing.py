@@ -35,12 +35,12 @@ KIND_COLOURS: dict[str, Colour] = {
 }
 """By kind of error (Paul Tol's vibrant scheme, https://personal.sron.nl/~pault/); each is also
 named in words."""
-# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), which the colour-blind tell apart,
-# then those of Tol's muted scheme that are least like them.
+# Okabe and Ito's seven colours (https://jfly.uni-koeln.de/color/), which the colour-blind tell
+# apart, then those of Tol's muted scheme that are least like them.
 _PALETTE: tuple[Colour, ...] = (
     (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
-    (204, 121, 167), (51, 34, 136), (153, 153, 51), (136, 34, 85), (68, 170, 153), (221, 204, 119),
-    (170, 68, 153), (17, 119, 51),
+    (204, 121, 167), (51, 34, 136), (221, 221, 221), (136, 34, 85), (68, 170, 153), (153, 153, 51),
+    (221, 204, 119), (170, 68, 153), (17, 119, 51),
 )  # fmt: skip
 _GOLDEN = 0.618034  # turns of the colour circle: successive hues stay far apart
 _NARROWEST = 0.6  # width of a panel at least, as a share of its side, for its words
@@ -68,7 +68,7 @@ def colour_of(number: int) -> Colour:
         number: Of the class, >= 0.
 
     Returns:
-        RGB.  The first fourteen are told apart by the colour-blind too; no larger set can be.
+        RGB.  The first seven are told apart by the colour-blind too; no much larger set can be.
 
     Example:
         >>> colour_of(0)
@@ -134,7 +134,7 @@ def fitted(text: str, font: Any, width: float) -> str:
 
 def text_size(side: int) -> int:
     """Height of words in a panel of that side, px."""
-    return max(12, round(side / 23))
+    return min(max(12, round(side / 23)), 22)
 
 
 class Panel:
@@ -159,7 +159,7 @@ class Panel:
         how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_CUBIC
         self._pixels = cv2.resize(pixels, self.size, interpolation=how)
         self._font = font_of(text_size(side))
-        self._line = max(2, round(side / 120))
+        self._line = min(max(2, round(side / 120)), 4)
         self._boxes: list[tuple[tuple[float, ...], Colour, bool, int]] = []
         self._words: list[tuple[tuple[float, ...], str, Colour, bool]] = []
 
@@ -217,6 +217,17 @@ class Panel:
         inner = cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT,
                           borderValue=1)  # fmt: skip
         self._pixels[mask & (inner == 0)] = colour
+
+    def borders(self, labels: np.ndarray, colour: Colour) -> None:
+        """Draw a thin line between the classes of a map at the panel's size; -1 is no class."""
+        edge = np.zeros(labels.shape, bool)
+        for here, there in (
+            ((slice(1, None),), (slice(None, -1),)),
+            ((slice(None), slice(1, None)), (slice(None), slice(None, -1))),
+        ):
+            both = (labels[here] >= 0) & (labels[there] >= 0)
+            edge[here] |= both & (labels[here] != labels[there])
+        self._pixels[edge] = colour
 
     def hatch(self, mask: np.ndarray) -> None:
         """Grey stripes on the pixels that nobody knows about."""

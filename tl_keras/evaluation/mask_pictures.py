@@ -62,17 +62,17 @@ def segmentation_picture(
     for title, labels in sides:
         panel = Panel(image, title, side)
         panel.fade()
-        shown = panel.on_panel(labels)
+        shown = panel.on_panel(labels).astype("int32")
         for k in np.unique(labels):
             mask = shown == k
             if not 0 <= k < len(names):
                 panel.hatch(mask)
-                unknown = True
+                shown[mask], unknown = -1, True
                 continue
             present.add(int(k))
             if name_of(names, k).lower() != _BACKGROUND:
                 panel.tint(mask, colour_of(int(k)))
-                panel.outline(mask, LIGHT_LINE)
+        panel.borders(shown, LIGHT_LINE)
         panels.append(panel)
     legend = [
         Entry(colour_of(k), name_of(names, k))
