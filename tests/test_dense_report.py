@@ -23,7 +23,7 @@ from tl_keras.evaluation.dense_tables import (
     segmentation_table,
 )
 from tl_keras.evaluation.instance_metrics import evaluate_instances
-from tl_keras.evaluation.plots import DARK, LIGHT, draw_confusion_matrix
+from tl_keras.evaluation.plots import DARK, LIGHT, draw_confusion_matrix, draw_learning_curves
 from tl_keras.evaluation.report import write_report
 from tl_keras.evaluation.report_blocks import bars, count_bars, figures_table, gallery
 from tl_keras.evaluation.segmentation_metrics import evaluate_segmentation
@@ -120,6 +120,19 @@ def test_curves_of_many_classes_and_of_odd_names():
     ]  # fmt: skip
     per_class.append({**per_class[0], "curve": None, "ap50": {"value": None}})
     assert _pixels(draw_precision_recall({"per_class": per_class})).std() > 0
+
+
+@pytest.mark.parametrize(
+    "key", ["accuracy", "mean_iou", "accuracy_at_iou50", "ap50", "average_precision"]
+)
+def test_learning_curves_show_the_score_of_the_task(key):
+    history = [{"loss": 1.0, f"val_{key}": 0.2}, {"loss": 0.5, f"val_{key}": 0.6}]
+    with_more = [{"accuracy": 0.4, "val_accuracy": 0.4, **row} for row in history]
+    drawn = draw_learning_curves(history)
+    without = draw_learning_curves([{"loss": row["loss"]} for row in history])
+    assert (_pixels(drawn) != _pixels(without)).any()
+    if key != "accuracy":
+        assert draw_learning_curves(with_more) == drawn
 
 
 def test_a_localizers_sections_hold_its_numbers():

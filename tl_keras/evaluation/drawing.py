@@ -134,7 +134,7 @@ def fitted(text: str, font: Any, width: float) -> str:
 
 def text_size(side: int) -> int:
     """Height of words in a panel of that side, px."""
-    return min(max(12, round(side / 23)), 22)
+    return min(max(12, round(side / 20)), 22)
 
 
 class Panel:

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 _LARGEST_WITH_NUMBERS = 20  # classes; more would not be legible
 _LARGEST_WITH_NAMES = 60
 _LONGEST_NAME = 22  # characters
+# By the name in the history; the first that is there is drawn.
+_SCORES = {
+    "average_precision": "Average precision",
+    "ap50": "AP50",
+    "accuracy_at_iou50": "Accuracy at IoU 0.5",
+    "mean_iou": "Mean IoU",
+    "accuracy": "Accuracy",
+}
 
 
 class Theme(NamedTuple):
@@ -134,7 +142,8 @@ def _boundaries(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
 def draw_learning_curves(history: Sequence[Mapping[str, Any]], theme: Theme = LIGHT) -> bytes:
     """Draws loss, score and learning rate over all epochs, the stages marked.
 
-    The score is accuracy, or average precision where the history has that in its place.
+    The score is that of the task: average precision, AP50, accuracy at IoU 0.5, mean IoU or
+    accuracy, the first that the history has.
 
     Args:
         history: One mapping an epoch, as for
@@ -166,14 +175,14 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], theme: Theme = LI
     epochs = np.arange(1, len(history) + 1)
     mark = "o" if len(history) <= 30 else None
     starts = _boundaries(history)
-    watched = "average_precision" if "average_precision" in history[0] else "accuracy"
+    measured = {key.removeprefix("val_") for row in history for key in row}
+    watched = next((key for key in _SCORES if key in measured), "accuracy")
     for axes, key in ((loss, "loss"), (score, watched)):
         line = {"marker": mark, "markersize": 3, "linewidth": 1.6}
         axes.plot(epochs, _series(history, key), color=theme.train, label="training", **line)
         held_out = _series(history, f"val_{key}")
         axes.plot(epochs, held_out, color=theme.val, label="validation", **line)
-        title = key.replace("_", " ").capitalize()
-        axes.set_title(title, fontsize=10, loc="left", pad=18, color=theme.ink)
+        axes.set_title(_SCORES.get(key, "Loss"), fontsize=10, loc="left", pad=18, color=theme.ink)
         axes.legend(fontsize=8, frameon=False, labelcolor=theme.muted)
         for k, name in starts:
             axes.annotate(
