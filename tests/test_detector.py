@@ -13,11 +13,12 @@ from tl_keras.builders.detector import build_detector, detector_strides
 from tl_keras.builders.suppression import decode_cells, detection_model
 from tl_keras.callbacks.staged_unfreezing import StagedUnfreezing
 from tl_keras.data.boxes import Boxes
+from tl_keras.data.main_box import localization_targets
 from tl_keras.data.samples import SAMPLE_CLASSES, generate_sample
 from tl_keras.errors import InputError
 from tl_keras.evaluation.box_metrics import box_iou
 from tl_keras.evaluation.detection_metrics import evaluate_detection
-from tl_keras.tasks.box_targets import detection_targets, localization_targets
+from tl_keras.tasks.box_targets import detection_targets
 from tl_keras.tasks.cell_assignment import TOP_CELLS, assign_cells, cell_grid
 from tl_keras.tasks.detection_metric import DetectionAveragePrecision
 from tl_keras.tasks.detection_objective import DetectionLoss

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from tl_keras.data.framing import frame_of
 from tl_keras.errors import InputError
 from tl_keras.tasks.registry import get_task
 from tl_keras.tasks.task import Task
+from tl_keras.training.judging import joined
 
 _BATCH = 32
 
@@ -20,7 +22,7 @@ class Predictor:
     """A trained model with the names of its outputs and its way of reading images.
 
     Attributes:
-        model: The ``keras.Model``, (N, S, S, 3) RGB 0..255 to (N, outputs).
+        model: The ``keras.Model``, images (N, S, S, 3) RGB 0..255 to answers.
         description: The contents of ``model.json``.
         task: What it learned.
         names: Of the classes or tags, in the order of the outputs.
@@ -50,10 +52,11 @@ class Predictor:
         self.task: Task = get_task(self.description["task"])
         self.names: tuple[str, ...] = tuple(self.description[self.task.names_key])
         self.settings: dict[str, Any] = self.description.get("settings", {})
-        if len(self.names) != self.model.output_shape[-1]:
+        outputs = self.task.outputs(self.model)
+        if len(self.names) != outputs:
             raise InputError(
-                f"{path / 'model.json'} names {len(self.names)} outputs, the model has "
-                f"{self.model.output_shape[-1]}; copy both again"
+                f"{path / 'model.json'} names {len(self.names)} outputs, the model has {outputs}; "
+                "copy both again"
             )
         self.image_size: int = self.description["image_size"]
         self.resize: str = self.description["resize"]
@@ -68,44 +71,100 @@ class Predictor:
                 (N, H, W, 3) is N images.
             tta: Test-time augmentation: the name of a preset (``tl_keras.data.PRESETS``), over
                 whose fixed views, such as mirror images, probabilities are averaged; by default
-                :attr:`tta`.
+                :attr:`tta`.  For tasks with one answer an image.
 
         Returns:
-            One answer for each, in order: :class:`tl_keras.tasks.classification.Prediction`, or
-            :class:`tl_keras.tasks.tagging.Tags` of a tagger.
+            One answer for each, in order: :class:`tl_keras.tasks.classification.Prediction`,
+            ``tagging.Tags``, ``localization.Localized``, ``detection.Detections``,
+            ``segmentation.Segmented`` or ``instances.Things``.  Boxes and masks are in the image's
+            own px.
 
         Raises:
             InputError: A source is no image that can be read; its name stands in the message; or
                 there is no such preset.
         """
-        sources = _as_list(sources)
-        if not sources:
-            raise InputError("nothing to predict; give at least one image")
+        sources = as_list(sources)
         names = [_name(source, i) for i, source in enumerate(sources)]
-        return self.task.answers(names, self.probabilities(sources, tta), self.names, self.settings)
+        return self.answers(names, self.placed(sources, tta))
+
+    def placed(self, sources: Sequence[Any], tta: str | None = None) -> list[Any]:
+        """What the model says of each source, in the source's own px, before it is put in words.
+
+        Args:
+            sources: A list as of :meth:`predict`.
+            tta: As in :meth:`predict`.
+        """
+        predictions = self.raw(sources, tta)
+        if self.task.pooled:
+            return predictions
+        frames = (frame_of(source, self.image_size, self.resize) for source in sources)
+        return [self.task.placed(*pair) for pair in zip(predictions, frames, strict=True)]
+
+    def answers(self, names: Sequence[str], placed: Sequence[Any]) -> list[Any]:
+        """Put :meth:`placed` predictions in words, under these names."""
+        return self.task.answers(names, placed, self.names, self.settings)
+
+    def picture(self, source: Any, placed: Any) -> np.ndarray:
+        """A source with what the model says of it, uint8 (height, width, 3).
+
+        Args:
+            source: As of :meth:`predict`.
+            placed: Of :meth:`placed`.
+
+        Raises:
+            InputError: The task has nothing to draw.
+        """
+        from tl_keras.data.decoding import read_image
+
+        return self.task.picture(read_image(source), None, placed, self.names, self.settings)
 
     def probabilities(self, sources: Sequence[Any], tta: str | None = None) -> np.ndarray:
-        """Probabilities, float64 (N, outputs), of sources as in :meth:`predict`."""
-        from tl_keras.data.augment.presets import preset
+        """Probabilities, float64 (N, outputs), of sources as in :meth:`predict`.
+
+        Raises:
+            InputError: The task has no such answer an image.
+        """
+        if not self.task.pooled:
+            raise InputError(f"--task {self.task.name} has no probabilities an image; use predict")
+        return self.raw(sources, tta)
+
+    def raw(self, sources: Sequence[Any], tta: str | None = None) -> Sequence[Any]:
+        """Predictions of the task in the model's square, of sources as in :meth:`predict`."""
         from tl_keras.data.decoding import load_image
 
-        views = preset(self.tta if tta is None else tta).views
+        sources = list(sources)
+        if not sources:
+            raise InputError("nothing to predict; give at least one image")
         found = []
         for start in range(0, len(sources), _BATCH):
-            batch = [
-                load_image(source, self.image_size, self.resize)
-                for source in sources[start : start + _BATCH]
-            ]
-            seen = (np.stack([view.image(image) for image in batch]) for view in views)
-            found.append(np.mean([self._probabilities(images) for images in seen], axis=0))
-        return np.concatenate(found)
+            some = sources[start : start + _BATCH]
+            images = [load_image(source, self.image_size, self.resize) for source in some]
+            found.append(self._seen(np.stack(images), self._views(tta)))
+        return joined(found)
 
-    def _probabilities(self, images: np.ndarray) -> np.ndarray:
-        outputs = np.asarray(self.model.predict_on_batch(images), "float64")
-        return self.task.probabilities(self.model, outputs)
+    def _views(self, tta: str | None) -> Sequence[Any]:
+        from tl_keras.data.augment.presets import preset
+
+        name = self.tta if tta is None else tta
+        if not self.task.pooled and name != "none":
+            raise InputError(
+                f"tta averages one answer an image, which --task {self.task.name} has not; leave "
+                "it out"
+            )
+        return preset(name).views
+
+    def _seen(self, images: np.ndarray, views: Sequence[Any]) -> Sequence[Any]:
+        """Predictions of a batch, averaged over the views where there are several."""
+        found = [
+            self._predictions(np.stack([view.image(image) for image in images])) for view in views
+        ]
+        return found[0] if len(found) == 1 else np.mean(found, axis=0)
+
+    def _predictions(self, images: np.ndarray) -> Sequence[Any]:
+        return self.task.predictions(self.model, self.model.predict_on_batch(images))
 
     def evaluate(self, examples: Any, tta: str | None = None) -> dict[str, Any]:
-        """Metrics on labelled examples, each figure with a 95 % interval.
+        """Metrics on examples that bring their targets, each figure with a 95 % interval.
 
         Args:
             examples: ``tl_keras.data.Examples``.
@@ -114,9 +173,23 @@ class Predictor:
         Raises:
             InputError: The examples have classes or tags that the model does not know.
         """
-        targets = self.task.targets(examples, self.names)
-        probabilities = self.probabilities(examples.paths, tta)
-        return self.task.measure(targets, probabilities, self.names, self.settings)
+        return self.task.measure(*self.judged(examples, tta), self.names, self.settings)
+
+    def judged(self, examples: Any, tta: str | None = None) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Truth and prediction of every example, in the model's square; as :meth:`evaluate`."""
+        from tl_keras.data.pipeline import reading_errors
+
+        views = self._views(tta)
+        examples = self.task.prepared(examples, self.names)
+        truths, predictions = [], []
+        batches = examples.dataset(
+            _BATCH, self.image_size, resize=self.resize, target=self.task.target
+        )
+        with reading_errors():
+            for images, targets in batches:
+                truths.append(self.task.truths(np.asarray(targets)))
+                predictions.append(self._seen(np.asarray(images), views))
+        return joined(truths), joined(predictions)
 
 
 def load(path: str | Path) -> Predictor:
@@ -158,7 +231,12 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _as_list(sources: Any) -> list[Any]:
+def as_list(sources: Any) -> list[Any]:
+    """The sources of :meth:`Predictor.predict` as a list.
+
+    Raises:
+        InputError: They are none.
+    """
     if isinstance(sources, str | Path | bytes):
         return [sources]
     if isinstance(sources, np.ndarray):

@@ -53,7 +53,6 @@ def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
     """
     import keras
 
-    from tl_keras.builders.classifier import without_augmentation
     from tl_keras.evaluation.history import write_history_csv
 
     check_output(path)
@@ -61,7 +60,7 @@ def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
     try:
         # A new model over the same layers is not compiled: an optimizer of ours, saved with the
         # model, would keep it from loading where tl_keras is missing.
-        plain = without_augmentation(run.model)
+        plain = run.final
         plain = keras.Model(plain.input, plain.output, name=plain.name)
         plain.save(temporary / "model.keras")
         description = {**describe(run), **notes}
@@ -89,8 +88,6 @@ def describe(run: "Run") -> dict[str, Any]:
 
     base = find_backbone(run.model)
     train = run.train
-    targets = run.task.targets(train, run.names)
-    counts = run.task.counts(targets, len(run.names)).tolist()
     return {
         "format": FORMAT,
         "task": run.task.name,
@@ -115,8 +112,8 @@ def describe(run: "Run") -> dict[str, Any]:
         "best_epoch": run.best,
         "interrupted": run.interrupted,
         "metrics": run.metrics,
-        "train_images": len(targets),
-        "train_counts": dict(zip(run.names, counts, strict=True)),
+        "train_images": len(train if hasattr(train, "dataset") else train[1]),
+        "train_counts": dict(zip(run.names, run.counts.tolist(), strict=True)),
         "train_fingerprint": train.fingerprint() if hasattr(train, "fingerprint") else None,
         "split": described_split(run.train, run.val),
         "skipped": [list(item) for item in getattr(train, "skipped", ())],
@@ -195,6 +192,7 @@ def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
         sections=run.task.report(run.metrics),
         history=run.history,
         skipped=said["skipped"],
+        examples_preview=run.shown,
         reproduce={
             "command": said.get("command"),
             "Seed": said["seed"],

@@ -56,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw and write."""
-    from tl_keras.data import contact_sheet, open_data
+    from tl_keras.cli.opening import open_given
+    from tl_keras.data import contact_sheet
     from tl_keras.data.augment.presets import PRESETS, preset
 
     target = Path(options.preview)
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     for name in names:
         preset(name)
     with messages(options.json):
-        examples = open_data(options.data, format=options.data_format, strict=options.strict)
+        examples = open_given(options)
         sheet = contact_sheet(
             examples, names, images=options.images, draws=options.draws,
             image_size=options.image_size, resize=options.resize, seed=options.seed,

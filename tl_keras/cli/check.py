@@ -70,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check, print, and write what was asked for."""
-    from tl_keras.data import check, cleaned, open_data
+    from tl_keras.cli.opening import open_given
+    from tl_keras.data import check, cleaned
     from tl_keras.evaluation.check_page import write_check_page
 
     began = time.perf_counter()
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("random weights see nothing; give --weights, or --no-features")
     with messages(options.json):
         features = None if options.no_features else _features(options)
-        examples = open_data(options.data, format=options.data_format)
+        examples = open_given(options)
         findings = check(examples, features=features)
         seconds = time.perf_counter() - began
         if not options.json:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tl_keras.backbones.bundled import bundled_backbones
+from tl_keras.cli.opening import open_given
 from tl_keras.errors import InputError
+from tl_keras.tasks.kinds import WITH_BACKGROUND
 
 
 class Base(NamedTuple):
@@ -65,7 +67,6 @@ def data(options: Any) -> Data:
     Raises:
         InputError: They cannot be read, or parted.
     """
-    from tl_keras.data.reading.opening import open_data
     from tl_keras.data.sample_examples import sample_examples
     from tl_keras.data.splitting import check_seed
 
@@ -73,13 +74,19 @@ def data(options: Any) -> Data:
     if options.tags and options.task != "tag":
         raise InputError("--tags names columns of tags; add --task tag")
     if options.data is None:
-        examples = sample_examples()
+        examples = sample_examples(background=options.task in WITH_BACKGROUND)
     else:
-        columns = {"tags": options.tags} if options.tags else {}
-        examples = open_data(
-            options.data, format=options.data_format, strict=options.strict, **columns
-        )
+        examples = open_given(options, options.task)
     return Data(examples, *parts(examples, options.val_fraction, options.seed, options.split_by))
+
+
+def for_task(data: Data, task: Any) -> Data:
+    """The same as the task sees it.
+
+    Raises:
+        InputError: The data have not what it learns.
+    """
+    return Data(*(part if part is None else task.prepared(part) for part in data))
 
 
 def data_name(data: str | None) -> str:

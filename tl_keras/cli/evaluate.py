@@ -9,6 +9,7 @@ from typing import Any
 from tl_keras.cli.options import add_data_format, add_json, add_tta, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
 
+_WORST = 12
 _EXAMPLES = """\
 examples:
   tl-keras evaluate saved_models/photos held_out/      held_out/ holds a folder per class
@@ -19,9 +20,10 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.description = (
-        "Measure a trained model on labelled images: accuracy, balanced accuracy, and precision, "
-        "recall and F1 of every class, or average precision and F1 of every tag, each with a "
-        "95 % interval."
+        "Measure a trained model on images whose truth is known: accuracy, balanced accuracy, and "
+        "precision, recall and F1 of every class; average precision and F1 of every tag; average "
+        "precision of boxes or things; IoU of pixels: what the model learned, each with a 95 % "
+        "interval."
     ).replace("%", "%%")
     parser.epilog = _EXAMPLES
     parser.add_argument("model", metavar="MODEL", help="the folder that `tl-keras train` wrote")
@@ -39,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help="also write confusion_matrix.png and metrics.json there; must not exist yet",
+        help="also write metrics.json there, confusion_matrix.png, and pictures of the worst "
+        "images where boxes or masks were learned; must not exist yet",
     )
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print."""
     from tl_keras.artefact.writing import check_output
-    from tl_keras.data import open_data
+    from tl_keras.cli.opening import open_given
 
     began = time.perf_counter()
     if options.output:
@@ -61,10 +64,13 @@ def run(options: argparse.Namespace) -> int:
         from tl_keras.artefact.predictor import load
 
         predictor = load(options.model)
-        examples = open_data(options.data, format=options.data_format, strict=options.strict)
+        reading = predictor.description.get("reading")
+        examples = open_given(options, predictor.task.name, reading)
         if options.split:
             examples = examples.part(options.split)
-        metrics = predictor.evaluate(examples, tta=options.tta)
+        task, names, settings = predictor.task, predictor.names, predictor.settings
+        pairs = predictor.judged(examples, tta=options.tta)
+        metrics = task.measure(*pairs, names, settings)
         if options.output:
             folder = Path(options.output)
             folder.mkdir(exist_ok=True)
@@ -73,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
 
                 plot_confusion_matrix(metrics, folder / "confusion_matrix.png")
             (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
+            for place, shown in enumerate(task.worst(*pairs, names, settings)[:_WORST], 1):
+                _draw(predictor, examples, shown.index, pairs, folder / f"worst-{place:02d}.jpg")
     skipped = [list(item) for item in examples.skipped]
     if options.json:
         seconds = round(time.perf_counter() - began, 1)
@@ -80,6 +88,18 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_metrics(predictor.task, metrics, skipped)
     return 0
+
+
+def _draw(predictor: Any, examples: Any, index: int, pairs: Any, path: Path) -> None:
+    """Write the picture of one example: its truth, and what the model says."""
+    from PIL import Image
+
+    from tl_keras.data.decoding import load_image
+
+    image = load_image(examples.paths[index], predictor.image_size, predictor.resize)
+    truth, said = (side[index] for side in pairs)
+    picture = predictor.task.picture(image, truth, said, predictor.names, predictor.settings)
+    Image.fromarray(picture).save(path, quality=90)
 
 
 def print_metrics(task: Any, metrics: dict, skipped: list) -> None:

@@ -93,7 +93,7 @@ def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, An
 
     from tl_keras.builders.classifier import build_classifier
     from tl_keras.cli import choices
-    from tl_keras.data import open_data
+    from tl_keras.cli.opening import open_given
     from tl_keras.data.splitting import check_seed
     from tl_keras.training.lr_find import lr_find
 
@@ -102,7 +102,7 @@ def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, An
         options.backbone, options.weights, options.image_size
     )
     choices.check_base(base)
-    examples = open_data(options.data, format=options.data_format)
+    examples = open_given(options)
     train, _, _ = choices.parts(examples, 0.2, options.seed)
     keras.utils.set_random_seed(options.seed)
     model = build_classifier(

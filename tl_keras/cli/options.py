@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from tl_keras.tasks.kinds import KINDS
+
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
@@ -34,6 +36,17 @@ def add_data_format(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="how DATA is read, where it cannot be told: folder, csv, voc, coco, yolo, masks, "
         "tfrecord (default: found out)",
+    )
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="classes of mask files that do not name theirs, in the order of their values",
+    )
+    parser.add_argument(
+        "--background",
+        metavar="NAME",
+        help="class of the pixels that no mask covers (default: background, with --task segment)",
     )
 
 
@@ -68,9 +81,10 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         default="classify",
-        choices=["classify", "tag"],
-        help="what to learn: classify (one class per image) or tag (any number of tags per image, "
-        "from a table; see --tags); default: classify",
+        choices=list(KINDS),
+        help="what to learn: "
+        + ", ".join(f"{name} ({line})" for name, line in KINDS.items())
+        + "; default: classify",
     )
     parser.add_argument(
         "--tags",

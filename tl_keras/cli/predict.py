@@ -1,8 +1,10 @@
-"""``tl-keras predict``: the class or the tags of new images."""
+"""``tl-keras predict``: what a trained model says of new images."""
 
 import argparse
 import sys
 from pathlib import Path
+
+from tqdm import tqdm
 
 from tl_keras.cli.options import add_json, add_tta, messages, print_json
 from tl_keras.cli.startup import start_keras
@@ -13,22 +15,30 @@ examples:
   tl-keras predict saved_models/photos new/1.jpg new/2.png
   tl-keras predict saved_models/photos new/            every image in the folder
   tl-keras predict saved_models/photos new/*.jpg --json
+  tl-keras predict saved_models/street new/ --draw drawn/      boxes or masks over each image
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.description = (
-        "Print the most probable class of each image, or its tags, with their probabilities."
+        "Print what the model says of each image: the most probable class, tags, boxes, things, or "
+        "the share of each class of pixels; and draw boxes and masks into pictures."
     )
     parser.epilog = _EXAMPLES
     parser.add_argument("model", metavar="MODEL", help="the folder that `tl-keras train` wrote")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files or folders of them")
     parser.add_argument(
         "--top", type=int, metavar="K",
-        help="show the K most probable, whatever they are (default: 1 class, or the tags above "
-        "their threshold)",
+        help="show the K most probable, whatever they are (default: 1 class, the tags above their "
+        "threshold, the 5 surest things)",
     )  # fmt: skip
+    parser.add_argument(
+        "--draw",
+        metavar="DIR",
+        help="write a picture of each image with its boxes or masks there, and of masks a PNG file "
+        "with the class (or the number of the thing) of every pixel; must not exist yet",
+    )
     add_tta(parser)
     add_json(parser)
 
@@ -38,31 +48,36 @@ def run(options: argparse.Namespace) -> int:
     if options.top is not None and options.top < 1:
         raise InputError(f"--top is 1 or more; got {options.top}")
     paths = _files(options.images)
+    if options.draw:
+        from tl_keras.artefact.writing import check_output
+
+        check_output(Path(options.draw))
     with messages(options.json):
         start_keras()
         from tl_keras.artefact.predictor import load
+        from tl_keras.cli.drawing import Drawing
 
         predictor = load(options.model)
+        drawing = Drawing(Path(options.draw), predictor) if options.draw else None
         predictions, skipped = [], []
-        for path in paths:
+        for path in tqdm(paths, desc="  predicting", unit="image", disable=len(paths) < 20):
             try:
-                predictions += predictor.predict(path, tta=options.tta)
+                placed = predictor.placed([path], options.tta)
+                predictions += predictor.answers([path], placed)
+                if drawing:
+                    drawing.add(path, placed[0], predictions[-1])
             except InputError as problem:
                 skipped.append({"path": path, "reason": str(problem)})
                 print(f"tl-keras: left out: {problem}", file=sys.stderr)
+    task = predictor.task
     if options.json:
-        print_json(
-            {"predictions": [item._asdict() for item in predictions], "skipped": skipped},
-        )
+        print_json({"predictions": [task.told(item) for item in predictions], "skipped": skipped})
     else:
         width = max((len(item.source) for item in predictions), default=0)
         for item in predictions:
-            names = getattr(item, "tags", None)
-            if options.top or names is None:
-                names = sorted(item.probabilities, key=item.probabilities.get, reverse=True)
-                names = names[: options.top or 1]
-            shown = "  ".join(f"{name} {item.probabilities[name]:.3f}" for name in names)
-            print(f"{item.source:<{width}}  {shown or '(no tag)'}")
+            print(f"{item.source:<{width}}  {task.said(item, options.top)}")
+        if drawing:
+            print(f"\n{drawing.count} pictures in {options.draw}")
     return 0 if predictions and not skipped else 2
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tl_keras.cli import choices
 from tl_keras.cli.folds import add_folds, train_folds, wants_folds
+from tl_keras.cli.opening import asked_of_reader
 from tl_keras.cli.options import (
     add_data_format,
     add_json,
@@ -28,17 +29,23 @@ examples:
   tl-keras train photos/ --backbone mobilenet_v2 --recipe progressive --output saved_models/photos
   tl-keras train photos/ --backbone efficientnet_v2_b0 --weights path/to/weights.h5 --json
   tl-keras train photos/ --folds 5 --ensemble          cross-validation; its models kept as one
+  tl-keras train street/ --task detect                 boxes: VOC, COCO or YOLO
+  tl-keras train tiles/ --task segment                 images/ and masks/ side by side
+  tl-keras train --task instances                      the sample set's things, pixel by pixel
 
 DATA holds a folder per class (photos/ants, photos/bees), or train/ with val/ or test/ folders that
-do; or it is a table of paths and labels (.csv, .tsv, .parquet), TFRecord files, or a zip or tar
-archive of any of these, or its URL. A split that the data brings is kept. Ctrl-C ends the training
-and saves the best model so far.
+do; or it is a table of paths and labels (.csv, .tsv, .parquet), TFRecord files, boxes and masks as
+VOC, COCO, YOLO or mask images, or a zip or tar archive of any of these, or its URL. A split that
+the data brings is kept. Ctrl-C ends the training and saves the best model so far.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.description = "Train a classifier on a folder of images and measure it."
+    parser.description = (
+        "Train a model on a folder of images and measure it: a classifier, or by --task a tagger, "
+        "a localizer, a detector or a segmenter."
+    )
     parser.epilog = _EXAMPLES
     parser.add_argument("data", metavar="DATA", nargs="?", help="default: the built-in sample set")
     add_data_format(parser)
@@ -52,10 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--resize",
-        default="crop",
         choices=["crop", "pad", "stretch"],
         help="how images become square: centre crop, padding that keeps all of the image, or "
-        "stretching (default: crop)",
+        "stretching (default: crop; stretch where boxes or masks are learned)",
     )
     parser.add_argument(
         "--augment",
@@ -65,7 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "recipe's own, which mirrors); see `tl-keras augment`",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=32, metavar="N", help="of each device (default: 32)"
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="of each device (default: 32; 16 to localize, 8 to detect, segment or find instances)",
     )
     parser.add_argument(
         "--strategy",
@@ -142,7 +151,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     recipe = known_recipe(options.recipe)
     if options.augment is not None:
         preset(options.augment)
-    if options.batch_size < 1:
+    if options.batch_size is not None and options.batch_size < 1:
         raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
     if not 0 < options.val_fraction < 1:
         raise InputError(f"--val-fraction lies between 0 and 1; got {options.val_fraction}")
@@ -157,7 +166,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     choices.check_base(base)
     if options.data is None:
         print("No DATA given: the built-in sample set (generated pictures) is used.")
-    data = choices.data(options)
+    data = choices.for_task(choices.data(options), get_task(options.task))
     _print_data(data, get_task(options.task))
     if options.workers == 1:
         print(f"Device: {device}.")
@@ -208,6 +217,7 @@ def train_and_save(
     placement = choose_placement(strategy, options.precision)
     keras.utils.set_random_seed(options.seed)
     task = get_task(options.task)
+    data = choices.for_task(data, task)
     weights = None if base.weights == "none" else base.weights
     model = task.build(
         base.backbone, task.names(data.train), image_size=base.image_size, weights=weights
@@ -237,6 +247,7 @@ def train_and_save(
         "command": options.command_line,
         "evaluated_on": f"{len(data.val)} validation images, which also chose the best epoch",
         "skipped": [list(item) for item in data.examples.skipped],
+        "reading": asked_of_reader(options),
     }
     if data.test is not None:
         notes["split"] = described_split(data.train, data.val, data.test)
@@ -319,7 +330,7 @@ def _random_weights_accuracy(
     keras.utils.set_random_seed(options.seed)
     train, size = data.train, base.image_size
     model = build_classifier(base.backbone, len(train.class_names), image_size=size, weights=None)
-    images, _ = next(iter(train.dataset(64, size, resize=options.resize, shuffle=True)))
+    images, _ = next(iter(train.dataset(64, size, resize=options.resize or "crop", shuffle=True)))
     calibrate_batch_norm(model, images)
     run = fit(
         model, train, data.val, recipe="feature_extraction", seed=options.seed,

@@ -14,7 +14,7 @@ from tl_keras.errors import InputError
 
 # A box of which less is left is no longer the thing (Albumentations and torchvision leave that to
 # the user; a quarter keeps most cut-off things and drops slivers).
-_LEFT = 0.25
+LEFT = 0.25
 _MOST = 2**15 - 1  # things of one image: what int16 holds
 
 
@@ -45,7 +45,7 @@ class BoxTargets:
                 f"{examples.root or 'the data'} brings no boxes; read them with "
                 "tl_keras.data.from_voc, from_coco, from_yolo or from_csv"
             )
-        self._sizes = _sizes(examples)
+        self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
         most = max((int((~boxes.ignore).sum()) for boxes in examples.boxes), default=0)
         self.shape = (len(examples), max(1, most), 6)
@@ -64,7 +64,7 @@ class BoxTargets:
         counted = ~boxes.ignore
         size = self._image_size
         matrix = change.matrix @ to_square(*self._sizes[index], size, self._resize)
-        moved, left = move_boxes(boxes.xyxy[counted], matrix, size, size, _LEFT)
+        moved, left = move_boxes(boxes.xyxy[counted], matrix, size, size, LEFT)
         rows = np.zeros(self.shape[1:], self.dtype)
         rows[: len(moved), :4] = moved
         rows[: len(moved), 4] = boxes.classes[counted][left]
@@ -94,7 +94,7 @@ class PixelTargets:
 
     def __init__(self, examples: Examples, image_size: int, resize: str):
         _check_masks(examples)
-        self._sizes = _sizes(examples)
+        self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
         self.shape = (len(examples), image_size, image_size)
         self._drawn = PackedMaps(self._classes)
@@ -150,7 +150,7 @@ class InstanceTargets:
 
     def __init__(self, examples: Examples, image_size: int, resize: str):
         _check_masks(examples)
-        self._sizes = _sizes(examples)
+        self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
         self.shape = (len(examples), image_size, image_size, 6)
         self._drawn = PackedMaps(self._things)
@@ -248,7 +248,7 @@ def _check_size(path: str, mask: np.ndarray, height: int, width: int) -> None:
         )
 
 
-def _sizes(examples: Examples) -> list[tuple[int, int]]:
+def image_sizes(examples: Examples) -> list[tuple[int, int]]:
     """Height and width of each image, px, upright."""
     if examples.sizes is None:
         raise InputError(

@@ -13,6 +13,7 @@ from tl_keras.data.augment.presets import preset
 from tl_keras.data.decoding import UnreadableImageError, load_image, open_regular
 from tl_keras.data.drawn_targets import BoxTargets, InstanceTargets, PixelTargets
 from tl_keras.data.examples import Examples
+from tl_keras.data.main_box import MainBoxTargets
 from tl_keras.data.pixel_cache import PixelCache
 from tl_keras.data.resizing import check_resize
 from tl_keras.data.scanning import DIGEST_BYTES
@@ -216,7 +217,12 @@ class BatchLoader:
         return images, self.targets_of(indices, epoch)
 
 
-_DRAWN = {"boxes": BoxTargets, "pixels": PixelTargets, "instances": InstanceTargets}
+_DRAWN = {
+    "box": MainBoxTargets,
+    "boxes": BoxTargets,
+    "pixels": PixelTargets,
+    "instances": InstanceTargets,
+}
 
 
 def _targets(examples: Examples, target: str, image_size: int, resize: str) -> Any:

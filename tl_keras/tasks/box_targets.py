@@ -1,4 +1,4 @@
-"""Boxes of a table as the arrays that losses and figures take."""
+"""All boxes of a table as one array, for losses and figures."""
 
 from collections.abc import Sequence
 
@@ -39,30 +39,4 @@ def detection_targets(boxes: Sequence[Boxes], max_boxes: int | None = None) -> n
         count = int(drawn.sum())
         row[:count, :4], row[:count, 4] = own.xyxy[drawn], own.classes[drawn]
         row[:count, 5] = np.where(own.ignore[drawn], -1, 1)
-    return rows
-
-
-def localization_targets(boxes: Sequence[Boxes], labels: Sequence[int] | None = None) -> np.ndarray:
-    """The one box of every image: the largest that counts, of the image's class if it has one.
-
-    Args:
-        boxes: Of N images, in px of the model's input.
-        labels: Classes of the images, -1 where there is none; by default those of the boxes.
-
-    Returns:
-        Float32 (N, 6): ``x1, y1, x2, y2``, class (-1: none), flag: 1, or 0 where there is no box.
-
-    Example:
-        >>> localization_targets([Boxes.of([(0, 0, 1, 1), (0, 0, 2, 2)], [0, 1])], [0]).tolist()
-        [[0.0, 0.0, 1.0, 1.0, 0.0, 1.0]]
-    """
-    rows = np.zeros((len(boxes), 6), "float32")
-    rows[:, 4] = -1 if labels is None else labels
-    for row, own in zip(rows, boxes, strict=True):
-        areas = np.where(own.ignore, 0, own.areas())
-        if row[4] >= 0:
-            areas = np.where(own.classes == row[4], areas, 0)
-        if areas.any():
-            main = int(areas.argmax())
-            row[:4], row[4], row[5] = own.xyxy[main], own.classes[main], 1
     return rows

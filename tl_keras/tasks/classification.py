@@ -1,6 +1,7 @@
 """One class per image."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
@@ -9,7 +10,8 @@ import numpy as np
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.class_objective import loss_for
-from tl_keras.tasks.task import Task, column_of, in_order_of
+from tl_keras.tasks.kinds import KINDS
+from tl_keras.tasks.task import Task, column_of, in_order_of, ranked
 
 
 class Prediction(NamedTuple):
@@ -32,12 +34,12 @@ class Classification(Task):
     """Every image has exactly one class."""
 
     name = "classify"
-    line = "one class per image"
+    line = KINDS["classify"]
     target = "labels"
     mixed_target = "one_hot"
     watch = "accuracy"
     model_name = "classifier"
-    names_key = "class_names"
+    pooled = True
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The classes; of arrays, their numbers."""
@@ -53,16 +55,23 @@ class Classification(Task):
 
         return build_classifier(backbone, len(names), image_size=image_size, weights=weights)
 
-    def targets(self, data: Any, names: Sequence[str]) -> np.ndarray:
-        """int32 or int64 (N,), positions in ``names``."""
+    def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
+        """Examples that all have a label, which is a position in ``names``."""
         if not hasattr(data, "class_names"):
-            return column_of(data, "given").reshape(-1)
+            return data
         labels = _labels(data)
-        return in_order_of(names, data.class_names, data.root, "classes")[labels]
+        if names is None or tuple(names) == data.class_names:
+            return data
+        order = in_order_of(names, data.class_names, data.root, "classes")
+        return replace(data, labels=order[labels], class_names=tuple(names))
+
+    def outputs(self, model: keras.Model) -> int:
+        """Classes."""
+        return model.output_shape[-1]
 
     def check(self, model: keras.Model, data: Any, part: str) -> np.ndarray:
-        """Integers (N,), below the number of the model's outputs."""
-        classes = model.output_shape[-1]
+        """Images of each class; labels are integers (N,), below the number of outputs."""
+        classes = self.outputs(model)
         if hasattr(data, "class_names"):
             if len(data.class_names) != classes:
                 raise InputError(
@@ -84,11 +93,7 @@ class Classification(Task):
                 f"{part} labels run from {labels.min()} to {labels.max()}; a model of {classes} "
                 f"classes needs 0 to {classes - 1}"
             )
-        return labels
-
-    def counts(self, targets: np.ndarray, outputs: int) -> np.ndarray:
-        """Images of each class."""
-        return np.bincount(targets, minlength=outputs)
+        return np.bincount(labels, minlength=classes)
 
     def loss(
         self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str],
@@ -101,8 +106,14 @@ class Classification(Task):
         """Accuracy."""
         return ["accuracy"]
 
-    def probabilities(self, model: keras.Model, outputs: np.ndarray) -> np.ndarray:
-        """Softmax of a logits head's outputs; the outputs themselves of a softmax head."""
+    def final(self, model: keras.Model) -> keras.Model:
+        """Without augmentation layers."""
+        from tl_keras.builders.classifier import without_augmentation
+
+        return without_augmentation(model)
+
+    def predictions(self, model: keras.Model, outputs: Any) -> np.ndarray:
+        """float64 (B, C), 0..1: outputs of a softmax head, or softmax of logits."""
         outputs = np.asarray(outputs, "float64")
         if getattr(model.get_layer("predictions").activation, "__name__", "") == "softmax":
             return outputs
@@ -110,13 +121,13 @@ class Classification(Task):
         return shifted / shifted.sum(-1, keepdims=True)
 
     def measure(
-        self, targets: np.ndarray, probabilities: np.ndarray, names: Sequence[str],
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any] | None,
     ) -> dict[str, Any]:  # fmt: skip
         """As ``tl_keras.evaluation.evaluate_classification``."""
         from tl_keras.evaluation.metrics import evaluate_classification
 
-        return evaluate_classification(targets, probabilities, names)
+        return evaluate_classification(truths, predictions, names)
 
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
         """Accuracy, balanced accuracy and macro F1."""
@@ -147,7 +158,7 @@ class Classification(Task):
         return lines
 
     def answers(
-        self, sources: Sequence[str], probabilities: np.ndarray, names: Sequence[str],
+        self, sources: Sequence[str], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any],
     ) -> list[Prediction]:  # fmt: skip
         """The most probable class of each."""
@@ -158,8 +169,12 @@ class Classification(Task):
                 float(row.max()),
                 dict(zip(names, map(float, row), strict=True)),
             )
-            for source, row in zip(sources, probabilities, strict=True)
+            for source, row in zip(sources, predictions, strict=True)
         ]
+
+    def said(self, answer: Prediction, top: int | None) -> str:
+        """The most probable classes with their probabilities."""
+        return ranked(answer.probabilities, top or 1)
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Figures of each class, and which is taken for which."""

@@ -6,11 +6,25 @@ import keras
 
 from tl_keras.errors import InputError
 from tl_keras.tasks.classification import Classification
+from tl_keras.tasks.detection import Detection
+from tl_keras.tasks.instances import InstanceSegmentation
+from tl_keras.tasks.localization import Localization
+from tl_keras.tasks.segmentation import Segmentation
 from tl_keras.tasks.tagging import Tagging
 from tl_keras.tasks.task import Task
 
 #: Every task, by the name that ``--task`` takes.
-TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Tagging())}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Classification(),
+        Tagging(),
+        Localization(),
+        Detection(),
+        Segmentation(),
+        InstanceSegmentation(),
+    )
+}
 
 
 def get_task(name: str) -> Task:

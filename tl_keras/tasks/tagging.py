@@ -1,6 +1,7 @@
 """Any number of tags per image, some of which nobody may know."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
@@ -8,7 +9,8 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure
-from tl_keras.tasks.task import Task, column_of, in_order_of
+from tl_keras.tasks.kinds import KINDS
+from tl_keras.tasks.task import Task, column_of, in_order_of, ranked
 
 
 class Tags(NamedTuple):
@@ -29,12 +31,13 @@ class Tagging(Task):
     """An image has any number of tags: multi-label classification."""
 
     name = "tag"
-    line = "any number of tags per image (multi-label)"
+    line = KINDS["tag"]
     target = "tags"
     mixed_target = "tags"
     watch = "average_precision"
     model_name = "tagger"
     names_key = "tag_names"
+    pooled = True
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The tags; of arrays, their numbers."""
@@ -51,18 +54,24 @@ class Tagging(Task):
 
         return build_tagger(backbone, len(names), image_size=image_size, weights=weights)
 
-    def targets(self, data: Any, names: Sequence[str]) -> np.ndarray:
-        """int8 (N, T): 1 present, 0 absent, -1 not known; tags the data do not name are unknown."""
+    def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
+        """Examples with tags in the order of ``names``; those the data do not name are unknown."""
         if not hasattr(data, "tag_names"):
-            return column_of(data, "given")
+            return data
         _has_tags(data, "given")
+        if names is None or tuple(names) == data.tag_names:
+            return data
         found = np.full((len(data), len(names)), -1, "int8")
         found[:, in_order_of(names, data.tag_names, data.root, "tags")] = data.tags
-        return found
+        return replace(data, tags=found, tag_names=tuple(names))
+
+    def outputs(self, model: keras.Model) -> int:
+        """Tags."""
+        return model.output_shape[-1]
 
     def check(self, model: keras.Model, data: Any, part: str) -> np.ndarray:
-        """(N, T) of -1, 0 and 1; every tag known and present somewhere in training."""
-        tags = model.output_shape[-1]
+        """Images that have each tag; targets are (N, T) of -1, 0 and 1, some of them 1."""
+        tags = self.outputs(model)
         if hasattr(data, "tag_names"):
             _has_tags(data, part)
             if len(data.tag_names) != tags:
@@ -82,11 +91,7 @@ class Tagging(Task):
             raise InputError(f"there are no {part} images; give some that have tags")
         if not (found == 1).any():
             raise InputError(f"no {part} image has any of the {tags} tags; check the table's tags")
-        return found
-
-    def counts(self, targets: np.ndarray, outputs: int) -> np.ndarray:
-        """Images that have each tag."""
-        return (targets == 1).sum(axis=0)
+        return (found == 1).sum(axis=0)
 
     def loss(
         self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str],
@@ -117,19 +122,27 @@ class Tagging(Task):
         logits = _gives_logits(model)
         return [MeanAveragePrecision(model.output_shape[-1], from_logits=logits, name=self.watch)]
 
-    def probabilities(self, model: keras.Model, outputs: np.ndarray) -> np.ndarray:
-        """Sigmoid of a logits head's outputs; the outputs themselves of a sigmoid head."""
+    def final(self, model: keras.Model) -> keras.Model:
+        """Without augmentation layers."""
+        from tl_keras.builders.classifier import without_augmentation
+
+        return without_augmentation(model)
+
+    def predictions(self, model: keras.Model, outputs: Any) -> np.ndarray:
+        """float64 (B, T), 0..1: outputs of a sigmoid head, or sigmoid of logits."""
         outputs = np.asarray(outputs, "float64")
         return 1 / (1 + np.exp(-outputs)) if _gives_logits(model) else outputs
 
-    def tune(self, targets: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    def tune(
+        self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """A threshold per tag, with the highest F1 on these images."""
         from tl_keras.evaluation.thresholds import best_thresholds
 
-        return {"thresholds": best_thresholds(targets, probabilities).tolist()}
+        return {"thresholds": best_thresholds(truths, predictions).tolist()}
 
     def measure(
-        self, targets: np.ndarray, probabilities: np.ndarray, names: Sequence[str],
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any] | None,
     ) -> dict[str, Any]:  # fmt: skip
         """As ``tl_keras.evaluation.evaluate_tagging``."""
@@ -137,10 +150,10 @@ class Tagging(Task):
         from tl_keras.evaluation.thresholds import cross_fitted
 
         if settings is None:
-            limits = cross_fitted(targets, probabilities)
+            limits = cross_fitted(truths, predictions)
         else:
             limits = settings.get("thresholds", 0.5)
-        found = evaluate_tagging(targets, probabilities, names, limits)
+        found = evaluate_tagging(truths, predictions, names, limits)
         if settings is None:
             found["notes"].append(
                 "Thresholds are tuned on these images: each half was measured with those of the "
@@ -176,17 +189,22 @@ class Tagging(Task):
         return lines
 
     def answers(
-        self, sources: Sequence[str], probabilities: np.ndarray, names: Sequence[str],
+        self, sources: Sequence[str], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any],
     ) -> list[Tags]:  # fmt: skip
         """The tags of each that reach their threshold."""
         limits = np.broadcast_to(settings.get("thresholds", 0.5), len(names))
         found = []
-        for source, row in zip(sources, probabilities, strict=True):
+        for source, row in zip(sources, predictions, strict=True):
             had = [int(t) for t in np.argsort(-row, kind="stable") if row[t] >= limits[t]]
             by_name = dict(zip(names, map(float, row), strict=True))
             found.append(Tags(source, tuple(names[t] for t in had), by_name))
         return found
+
+    def said(self, answer: Tags, top: int | None) -> str:
+        """The tags above their thresholds with their probabilities."""
+        shown = {tag: answer.probabilities[tag] for tag in answer.tags}
+        return ranked(answer.probabilities if top else shown, top) or "(no tag)"
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Figures of each tag."""

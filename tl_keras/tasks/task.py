@@ -2,30 +2,38 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from tl_keras.data.framing import Frame
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure
+
+if TYPE_CHECKING:
+    from tl_keras.evaluation.worst_images import Judged
 
 
 class Task(abc.ABC):
     """A kind of thing to learn.
 
-    "Names" are those of the model's outputs: classes, tags.  "Settings" are what an answer needs
-    beside the model and is found on the validation data, such as thresholds; they are JSON values
-    and stand in the artefact.
+    "Names" are those of what is told apart: classes, tags.  "Truths" and "predictions" are lists
+    or arrays of one entry an image, both in the model's square; what an entry is, each task says.
+    "Settings" are what an answer needs beside the model and is found on the validation data, such
+    as thresholds; they are JSON values and stand in the artefact.
 
     Attributes:
         name: As in ``--task`` and ``model.json``.
         line: One line of help.
-        target: The column of the table that batches carry, see ``Examples.dataset``.
-        mixed_target: The column where a preset mixes images, or None where it must not.
+        target: What batches carry, see ``Examples.dataset``.
+        mixed_target: The same where a preset mixes images, or None where it must not.
         watch: The metric that epochs are compared by, higher is better.
         model_name: Name of the models that its builder makes.
-        names_key: What the table and ``model.json`` call the names of outputs.
+        names_key: What the table and ``model.json`` call the names.
+        pooled: Whether the head reads one vector an image, so that a frozen base is computed once.
+        resize: How images are made square where nobody says.
+        batch_size: Images of a step where nobody says.
     """
 
     name: str
@@ -34,7 +42,10 @@ class Task(abc.ABC):
     mixed_target: str | None
     watch: str
     model_name: str
-    names_key: str
+    names_key: str = "class_names"
+    pooled: bool = False
+    resize: str = "crop"
+    batch_size: int = 32
 
     @abc.abstractmethod
     def names(self, data: Any) -> tuple[str, ...]:
@@ -47,8 +58,10 @@ class Task(abc.ABC):
         """The model to train."""
 
     @abc.abstractmethod
-    def targets(self, data: Any, names: Sequence[str]) -> np.ndarray:
-        """A row per example, with its classes in the order of ``names``.
+    def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
+        """The data as the task sees them: a table with its classes in the order of ``names``.
+
+        Arrays are returned as they are.
 
         Raises:
             InputError: The data have no such targets, or names that are not among these.
@@ -56,15 +69,15 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def check(self, model: keras.Model, data: Any, part: str) -> np.ndarray:
-        """The targets of training or validation data, which fit the model.
+        """Counts of each name among prepared training or validation data, int64 (names,).
 
         Raises:
-            InputError: They do not.
+            InputError: They do not fit the model, or cannot be learned from.
         """
 
     @abc.abstractmethod
-    def counts(self, targets: np.ndarray, outputs: int) -> np.ndarray:
-        """Training images of each name, int64 (outputs,)."""
+    def outputs(self, model: keras.Model) -> int:
+        """How many names a model of the task, or its final one, tells apart."""
 
     @abc.abstractmethod
     def loss(
@@ -77,25 +90,42 @@ class Task(abc.ABC):
     def metrics(self, model: keras.Model) -> list[Any]:
         """For ``compile``; one of them is called :attr:`watch`."""
 
-    @abc.abstractmethod
-    def probabilities(self, model: keras.Model, outputs: np.ndarray) -> np.ndarray:
-        """float64, 0..1, of the model's outputs, be they probabilities or logits."""
+    def final(self, model: keras.Model) -> keras.Model:
+        """The model to save, predict with and export: with the decoding inside.
 
-    def tune(self, targets: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
-        """Settings found on validation data; none by default."""
+        It shares the layers of ``model``.
+        """
+        return model
+
+    def truths(self, targets: np.ndarray) -> Sequence[Any]:
+        """The truth of each image of a batch of targets."""
+        return targets
+
+    @abc.abstractmethod
+    def predictions(self, model: keras.Model, outputs: Any) -> Sequence[Any]:
+        """What the final model says of each image of a batch of its outputs."""
+
+    def placed(self, prediction: Any, frame: Frame) -> Any:
+        """A prediction in the pixels of the image itself instead of the square."""
+        return prediction
+
+    def tune(
+        self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Settings found on validation data, of which these are the figures; none by default."""
         return {}
 
     @abc.abstractmethod
     def measure(
-        self, targets: np.ndarray, probabilities: np.ndarray, names: Sequence[str],
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any] | None,
     ) -> dict[str, Any]:  # fmt: skip
         """Figures, JSON-able, each with a 95 % interval.
 
         Args:
-            targets: As of :meth:`targets`.
-            probabilities: A row per example.
-            names: Of the outputs.
+            truths: Of each image.
+            predictions: Of each image.
+            names: Of what is told apart.
             settings: Of the model; None where these very data tune them.
         """
 
@@ -113,14 +143,57 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def answers(
-        self, sources: Sequence[str], probabilities: np.ndarray, names: Sequence[str],
+        self, sources: Sequence[str], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any],
     ) -> list[Any]:  # fmt: skip
-        """What the model says of each source: named tuples whose first entry is the source."""
+        """What the model says of each source: named tuples whose first entry is the source.
+
+        Args:
+            sources: Names of the images.
+            predictions: Of each, as :meth:`placed` returns them.
+            names: Of what is told apart.
+            settings: Of the model.
+        """
+
+    @abc.abstractmethod
+    def said(self, answer: Any, top: int | None) -> str:
+        """An answer in a line of text; with the ``top`` most probable, whatever they are."""
+
+    def told(self, answer: Any) -> dict[str, Any]:
+        """An answer as JSON values."""
+        return answer._asdict()
 
     @abc.abstractmethod
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Sections of the report: title to HTML."""
+
+    def worst(
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> "list[Judged]":  # fmt: skip
+        """Images to show in the report, worst first; none by default."""
+        return []
+
+    def picture(
+        self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> np.ndarray:  # fmt: skip
+        """An image with its prediction, beside its truth unless that is None.
+
+        Args:
+            image: uint8 (H, W, 3), of which the others speak.
+            truth: Of the image, or None.
+            prediction: Of the image.
+            names: Of what is told apart.
+            settings: Of the model.
+
+        Returns:
+            uint8 (height, width, 3).
+
+        Raises:
+            InputError: The task has nothing to draw.
+        """
+        raise InputError(f"there is nothing to draw for --task {self.name}; leave --draw out")
 
 
 def column_of(data: Any, what: str) -> np.ndarray:
@@ -150,3 +223,14 @@ def in_order_of(names: Sequence[str], own: Sequence[str], root: str, what: str) 
             f"it knows {', '.join(names)}"
         )
     return np.array([list(names).index(name) for name in own], "int64")
+
+
+def ranked(probabilities: Mapping[str, float], top: int | None) -> str:
+    """The most probable names with their probabilities, in a line.
+
+    Example:
+        >>> ranked({"ant": 0.2, "bee": 0.8}, 1)
+        'bee 0.800'
+    """
+    names = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:top]
+    return "  ".join(f"{name} {probabilities[name]:.3f}" for name in names)

@@ -13,19 +13,26 @@ from tl_keras.training.recipes import Recipe
 
 
 def check_inputs(model: keras.Model, train: Any, val: Any, task: Task) -> tuple[int, np.ndarray]:
-    """The model's image size, px, and the training images of each class or tag.
+    """The model's image size, px, and the counts of each name in the training data.
+
+    Args:
+        model: To be trained.
+        train: As ``task.prepared`` returns it, and so is ``val``.
+        val: Validation data or None.
+        task: What is learned.
 
     Raises:
         InputError: Model and data do not fit each other.
     """
     find_backbone(model)
-    names = {layer.name for layer in model.layers}
-    if not {"pooling", "predictions"} <= names or len(model.input_shape) != 4:
+    layers = {layer.name for layer in model.layers}
+    needed = {"pooling", "predictions"} if task.pooled else {"predictions"}
+    if not needed <= layers or len(model.input_shape) != 4:
         raise InputError(
             "tl_keras.fit trains models of build_classifier and its kin; give one, or use "
             "model.fit with tl_keras.callbacks.StagedUnfreezing"
         )
-    counts = task.counts(task.check(model, train, "training"), model.output_shape[-1])
+    counts = task.check(model, train, "training")
     if val is not None:
         task.check(model, val, "validation")
         if hasattr(train, "dataset") and hasattr(val, "dataset"):
@@ -45,6 +52,11 @@ def check_recipe(model: keras.Model, recipe: Recipe, task: Task, arrays: bool) -
         InputError: A stage unfreezes what the backbone does not have, or its augmentation is
             unknown, or differs between stages of one ``fit()``.
     """
+    if recipe.balance is not None and task.target != "labels":
+        raise InputError(
+            f"recipe {recipe.name!r} balances classes, and --task {task.name} has none by image; "
+            "leave balance out"
+        )
     for stage in recipe.stages:
         check_unfreeze(model, stage.unfreeze)
         if stage.mixes and task.mixed_target is None:

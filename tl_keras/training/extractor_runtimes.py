@@ -66,7 +66,8 @@ def keras_run(features: keras.Model, batch_size: int = 1) -> Run:
         if count < largest:
             images = np.asarray(images)
             images = np.concatenate([images, np.repeat(images[-1:], largest - count, axis=0)])
-        return np.asarray(features.predict_on_batch(images))[:count]
+        outputs = features.predict_on_batch(images)
+        return keras.tree.map_structure(lambda rows: np.asarray(rows)[:count], outputs)
 
     return run
 

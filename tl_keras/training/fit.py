@@ -13,6 +13,7 @@ from tl_keras.data.splitting import check_seed
 from tl_keras.tasks.registry import get_task, task_of
 from tl_keras.tasks.task import Task
 from tl_keras.training.checks import check_inputs, check_recipe
+from tl_keras.training.dense_recipes import dense_recipe
 from tl_keras.training.feature_cache import FeatureCache
 from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.journal import Journal
@@ -32,8 +33,8 @@ def fit(
     *,
     task: str | Task | None = None,
     recipe: str | Path | Recipe | Sequence[Stage] = "auto",
-    batch_size: int = 32,
-    resize: str = "crop",
+    batch_size: int | None = None,
+    resize: str | None = None,
     augment: str | None = None,
     seed: int = 0,
     pretrained: bool = True,
@@ -56,15 +57,19 @@ def fit(
     the best weights so far (``run.interrupted``).
 
     Args:
-        model: From ``build_classifier`` or ``build_tagger``.  Trained in place.
+        model: From ``build_classifier``, ``build_detector`` and their kin.  Trained in place.
         train: ``Examples``, or arrays: images (N, S, S, 3) RGB 0..255 and integer labels (N,), or
             tags (N, T) of 1, 0 and -1 for not known.
         val: The same, for early stopping and the run's metrics; None for neither.
-        task: ``"classify"``, ``"tag"`` or a record; by default that of the model's builder.
+        task: ``"classify"``, ``"tag"``, ``"localize"``, ``"detect"``, ``"segment"``,
+            ``"instances"`` or a record; by default that of the model's builder.
         recipe: ``"auto"``, ``"feature_extraction"``, ``"fine_tune"``, ``"progressive"``,
             ``"bit_hyperrule"``, the path of a TOML file, a ``Recipe``, or a list of ``Stage``.
-        batch_size: Images in a step, on each device.
-        resize: How images are brought to the model's size: ``"crop"``, ``"pad"``, ``"stretch"``.
+        batch_size: Images in a step, on each device; None: the task's own (32 for one answer an
+            image, 16 to localize, 8 for tasks that answer by pixel or cell).
+        resize: How images are brought to the model's size: ``"crop"``, ``"pad"``, ``"stretch"``;
+            None: the task's own (crop for one answer an image; stretch, which loses nothing, for
+            boxes and masks).
         augment: Preset of ``tl_keras.data.augment`` for the stages of the recipe that augment,
             such as ``"none"``, ``"strong"``, ``"texture"``; None: the recipe's own.
         seed: Of the order of images, augmentation and dropout.
@@ -102,24 +107,35 @@ def fit(
     check_seed(seed)
     if not isinstance(task, Task):
         task = task_of(model) if task is None else get_task(task)
+    train = task.prepared(train)
+    if val is not None:
+        val = task.prepared(val)
     image_size, counts = check_inputs(model, train, val, task)
+    batch_size = task.batch_size if batch_size is None else batch_size
+    resize = task.resize if resize is None else resize
     placement = choose_placement(strategy, precision)
-    known = known_recipe(recipe)
+    known = known_recipe(recipe, dense=not task.pooled)
     if known is not None:
         known = augmented(known, augment)
         check_recipe(model, known, task, arrays=not hasattr(train, "dataset"))
     pixels = {"image_size": image_size, "resize": resize, "seed": seed}
-    extraction = FeatureExtraction(
-        model, **pixels, batch_size=batch_size, target=task.target, cache=features, verbose=verbose
-    )
+    extraction = None
+    if task.pooled:
+        extraction = FeatureExtraction(
+            model, **pixels, batch_size=batch_size, target=task.target, cache=features,
+            verbose=verbose,
+        )  # fmt: skip
     folder = None if resume is None else Path(resume)
     if known is None:
 
         def choose() -> Recipe:
-            chosen = recipe_for(
-                recipe, model, counts, batch_size, pretrained, placement,
-                features=lambda: extraction.run(train, what="training images"),
-            )  # fmt: skip
+            if extraction is None:
+                chosen = dense_recipe(recipe, len(train), batch_size, pretrained, placement)
+            else:
+                chosen = recipe_for(
+                    recipe, model, counts, batch_size, pretrained, placement,
+                    features=lambda: extraction.run(train, what="training images"),
+                )  # fmt: skip
             return augmented(chosen, augment)
 
         known = choose() if folder is None else remembered(folder, choose, placement.chief)
@@ -143,10 +159,10 @@ def fit(
     )  # fmt: skip
     interrupted = False
     try:
-        for stages in phases(model, recipe.stages)[checkpoint.phase if checkpoint else 0 :]:
+        for stages in phases(model, recipe.stages, task)[checkpoint.phase if checkpoint else 0 :]:
             # What a phase draws must not depend on whether those before it ran in this process.
             keras.utils.set_random_seed(seed)
-            if on_features(model, stages[0]):
+            if on_features(model, stages[0], task):
                 fit_head(setup, stages[0])
             else:
                 fit_stages(setup, stages)
@@ -163,6 +179,7 @@ def fit(
         model=model,
         task=task,
         recipe=recipe,
+        counts=counts,
         history=journal.rows,
         best=journal.best,
         image_size=image_size,
@@ -176,7 +193,7 @@ def fit(
     )
     if val is not None:
         try:
-            frozen = all(on_features(model, stage) for stage in recipe.stages)
+            frozen = all(on_features(model, stage, task) for stage in recipe.stages)
             run.validate(val, extraction.run(val, what="validation images") if frozen else None)
         except KeyboardInterrupt:
             run.interrupted = True

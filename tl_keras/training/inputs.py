@@ -10,7 +10,22 @@ from tl_keras.data.ordering import EpochOrder
 from tl_keras.errors import InputError
 
 #: What batches carry, by the column that they take it from.
-TYPES = {"labels": "int32", "tags": "float32"}
+TYPES = {
+    "labels": "int32",
+    "tags": "float32",
+    "box": "float32",
+    "boxes": "float32",
+    "pixels": "uint8",
+    "instances": "float32",
+}
+_SHAPES = {
+    "labels": (1, "integer labels (N,)"),
+    "tags": (2, "tags (N, T)"),
+    "box": (2, "boxes (N, 6)"),
+    "boxes": (3, "boxes (N, M, 6)"),
+    "pixels": (3, "classes by pixel (N, S, S)"),
+    "instances": (4, "maps (N, S, S, 6)"),
+}
 
 
 class ArrayBatches(keras.utils.PyDataset):
@@ -77,7 +92,7 @@ def batches_of(
         seed: Of order and augmentation.
         augment: Augmentation preset; arrays take ``"none"`` only.
         cache: Where decoded images are kept: ``"memory"``, a folder, or None; arrays need none.
-        target: ``"labels"``, int32 (B,), or ``"tags"``, float32 (B, T).
+        target: As of ``Examples.dataset``.
 
     Raises:
         InputError: The arrays do not fit each other or the model.
@@ -99,9 +114,9 @@ def batches_of(
             f"got {type(data).__name__}"
         )
     images, targets = np.asarray(data[0]), np.asarray(data[1])
-    rows = images.shape[:1] if target == "labels" else (*images.shape[:1], *targets.shape[1:2])
-    if images.shape[1:] != (image_size, image_size, 3) or targets.shape != rows:
-        wanted = "integer labels (N,)" if target == "labels" else "tags (N, T)"
+    sides, wanted = _SHAPES[target]
+    fits = len(images) == len(targets) and targets.ndim == sides
+    if images.shape[1:] != (image_size, image_size, 3) or not fits:
         raise InputError(
             f"arrays must be images (N, {image_size}, {image_size}, 3) and {wanted}; "
             f"got {images.shape} and {targets.shape}"

@@ -119,6 +119,7 @@ def _head(
 ) -> tuple[keras.Model, Any]:
     """A copy of the head, and batches of the frozen backbone's features."""
     task = task_of(model)
+    train = task.prepared(train)
     size, counts = check_inputs(model, train, None, task)
     some = _some(train, min(most, _ENOUGH_IMAGES), shape["seed"])
     features = extract_features(
@@ -137,6 +138,7 @@ def _unfrozen(
 ) -> tuple[keras.Model, Any]:
     """A copy of the whole model, some of its backbone trainable, and batches of images."""
     task = task_of(model)
+    train = task.prepared(train)
     size, counts = check_inputs(model, train, None, task)
     copy = copy_model(model)
     apply_unfreeze(copy, unfreeze)

@@ -43,7 +43,7 @@ class Setup:
         train: Examples or arrays.
         val: The same, or None.
         recipe: Names objective and optimizer; its stages are given phase by phase.
-        counts: Training images of each class or tag.
+        counts: Of each name in the training data.
         pixels: ``image_size``, ``resize`` and ``seed`` of the batches.
         batch_size: Images of a step on one device.
         placement: Where the backbone trains.
@@ -88,23 +88,25 @@ class Setup:
         return balance_classes(batches, np.asarray(labels), self.recipe.balance)
 
 
-def phases(model: keras.Model, stages: Sequence[Stage]) -> list[list[Stage]]:
+def phases(model: keras.Model, stages: Sequence[Stage], task: Task) -> list[list[Stage]]:
     """Stages by the ``fit()`` that trains them: one on features alone, others with their like."""
     found: list[list[Stage]] = []
     for stage in stages:
-        if not found or on_features(model, stage) or on_features(model, found[-1][0]):
+        if not found or any(on_features(model, one, task) for one in (stage, found[-1][0])):
             found.append([])
         found[-1].append(stage)
     return found
 
 
-def on_features(model: keras.Model, stage: Stage) -> bool:
+def on_features(model: keras.Model, stage: Stage, task: Task) -> bool:
     """Whether a stage trains the head on cached features.
+
+    Heads that read maps instead of a vector do not: their features would be as large as images.
 
     A model's own augmentation layer gives new features every epoch; the pipeline's presets give
     the same ``stage.views`` again and again.  Mixed images have features of their own, too.
     """
-    return stage.frozen and not augments_itself(model) and not stage.mixes
+    return task.pooled and stage.frozen and not augments_itself(model) and not stage.mixes
 
 
 def fit_head(setup: Setup, stage: Stage) -> None:

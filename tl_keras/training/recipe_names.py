@@ -7,11 +7,16 @@ from tl_keras.training.recipe_files import read_recipe
 from tl_keras.training.recipes import BY_DATA, Recipe, Stage, get_recipe
 
 
-def known_recipe(recipe: str | os.PathLike | Recipe | Sequence[Stage]) -> Recipe | None:
-    """The recipe, or None where it follows from the data (``"auto"``, ``"bit_hyperrule"``).
+def known_recipe(
+    recipe: str | os.PathLike | Recipe | Sequence[Stage], dense: bool = False
+) -> Recipe | None:
+    """The recipe, or None where it follows from the data.
+
+    So do ``"auto"`` and ``"bit_hyperrule"``, and for heads that read maps all that have a name.
 
     Args:
         recipe: A name, the path of a TOML file (``.toml``), a recipe, or a list of stages.
+        dense: Whether the head reads maps, not one vector an image.
 
     Raises:
         InputError: There is no such recipe, or the file cannot be used.
@@ -24,4 +29,5 @@ def known_recipe(recipe: str | os.PathLike | Recipe | Sequence[Stage]) -> Recipe
         return read_recipe(recipe)
     if isinstance(recipe, str) and recipe in BY_DATA:
         return None
-    return get_recipe(recipe)
+    found = get_recipe(recipe)
+    return None if dense and isinstance(recipe, str) else found

@@ -1,17 +1,23 @@
 """What ``fit`` returns: the trained model with everything an artefact needs to say about it."""
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tl_keras.builders.classifier import head_model
+from tl_keras.data.decoding import load_image
 from tl_keras.tasks.task import Task
 from tl_keras.training.feature_batches import EVALUATED_ROWS, FeatureSet
-from tl_keras.training.features import predict_batches
 from tl_keras.training.inputs import batches_of
+from tl_keras.training.judging import judge
 from tl_keras.training.recipes import Recipe
+
+_SHOWN = 12
 
 
 @dataclass
@@ -22,22 +28,26 @@ class Run:
         model: With the weights of the best epoch.
         task: What it learned.
         recipe: What was run.
-        history: One row an epoch: epoch, stage, loss, accuracy, val_loss, val_accuracy,
-            learning_rate, seconds.
+        counts: Of each name in the training data (images, boxes, things), int64.
+        history: One row an epoch: epoch, stage, loss, accuracy (or what else the task watches),
+            val_loss, val_accuracy, learning_rate, seconds.
         best: The row of the best epoch.
         metrics: Figures on the validation data, each with a 95 % interval; empty without any.
         image_size: Side of the model's square input, px.
         resize: How images are brought to that size.
-        train: The training data as given.
-        val: The validation data as given, or None.
+        train: The training data as the task sees them.
+        val: The validation data likewise, or None.
         seconds: Wall time of ``fit``.
         interrupted: Whether Ctrl-C ended it early.
         settings: What answers need beside the model, found on the validation data: thresholds.
+        shown: Pictures of the worst validation images with captions, for the report; tasks whose
+            answers cannot be drawn have none.
     """
 
     model: keras.Model
     task: Task
     recipe: Recipe
+    counts: np.ndarray
     history: list[dict[str, Any]]
     best: dict[str, Any] | None
     image_size: int
@@ -50,13 +60,19 @@ class Run:
     seconds: float = 0.0
     metrics: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    shown: list[tuple[np.ndarray, str]] = field(default_factory=list, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the classes or tags, in the order of the model's outputs."""
         if hasattr(self.train, "dataset"):
             return self.task.names(self.train)
-        return tuple(str(i) for i in range(self.model.output_shape[-1]))
+        return tuple(str(i) for i in range(self.task.outputs(self.model)))
+
+    @functools.cached_property
+    def final(self) -> keras.Model:
+        """The model with the decoding inside: what is saved, over the same layers."""
+        return self.task.final(self.model)
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Metrics on other data (``Examples`` or arrays), each figure with a 95 % interval.
@@ -65,17 +81,18 @@ class Run:
             >>> run.evaluate(test)["accuracy"]  # doctest: +SKIP
             {'value': 0.93, 'low': 0.88, 'high': 0.96}
         """
-        batches = batches_of(
+        data = self.task.prepared(data, self.names)
+        truths, predictions = judge(self.task, self.final, self._batches(data), "evaluating")
+        return self.task.measure(truths, predictions, self.names, self.settings)
+
+    def _batches(self, data: Any) -> Any:
+        return batches_of(
             data, batch_size=self.batch_size, image_size=self.image_size, resize=self.resize,
             target=self.task.target,
         )  # fmt: skip
-        targets = self.task.targets(data, self.names)
-        outputs, _ = predict_batches(self.model, batches, "evaluating")
-        probabilities = self.task.probabilities(self.model, outputs)
-        return self.task.measure(targets, probabilities, self.names, self.settings)
 
     def validate(self, val: Any, features: FeatureSet | None = None) -> None:
-        """Fill :attr:`metrics` and :attr:`settings` from the validation data.
+        """Fill :attr:`metrics`, :attr:`settings` and :attr:`shown` from the validation data.
 
         Args:
             val: ``Examples`` or arrays.
@@ -83,19 +100,26 @@ class Run:
                 the head is computed.
         """
         if features is None:
-            batches = batches_of(
-                val, batch_size=self.batch_size, image_size=self.image_size, resize=self.resize,
-                target=self.task.target,
-            )  # fmt: skip
-            outputs, _ = predict_batches(self.model, batches, "evaluating")
+            model, batches = self.final, self._batches(val)
         else:
-            outputs, _ = predict_batches(
-                head_model(self.model), features.batches(EVALUATED_ROWS), "evaluating"
-            )
-        targets = self.task.targets(val, self.names)
-        probabilities = self.task.probabilities(self.model, outputs)
-        self.metrics = self.task.measure(targets, probabilities, self.names, None)
-        self.settings = self.task.tune(targets, probabilities)
+            model, batches = head_model(self.model), features.batches(EVALUATED_ROWS)
+        truths, predictions = judge(self.task, model, batches, "evaluating")
+        self.metrics = self.task.measure(truths, predictions, self.names, None)
+        self.settings = self.task.tune(truths, predictions, self.metrics)
+        worst = self.task.worst(truths, predictions, self.names, self.settings)[:_SHOWN]
+        self.shown = [
+            (self._picture(val, shown.index, truths, predictions), shown.caption) for shown in worst
+        ]
+
+    def _picture(
+        self, data: Any, index: int, truths: Sequence[Any], predictions: Sequence[Any]
+    ) -> np.ndarray:
+        if hasattr(data, "paths"):
+            image = load_image(data.paths[index], self.image_size, self.resize)
+        else:
+            image = np.asarray(data[0][index]).clip(0, 255).astype("uint8")
+        pair = truths[index], predictions[index]
+        return self.task.picture(image, *pair, self.names, self.settings)
 
     def save(self, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
         """Write the artefact: model, description, history and report, all or nothing.

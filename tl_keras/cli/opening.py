@@ -1,0 +1,41 @@
+"""From the options that say what DATA is to the table."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from tl_keras.tasks.kinds import WITH_BACKGROUND
+
+_BACKGROUND = "background"
+
+
+def open_given(
+    options: argparse.Namespace, task: str = "classify", defaults: Mapping[str, Any] | None = None
+) -> Any:
+    """The examples that ``options`` name.
+
+    Args:
+        options: With those of ``add_data_format`` and ``data``, maybe ``tags`` and ``strict``.
+        task: What is learned of them.
+        defaults: Options of readers that were given when a model was trained.
+
+    Raises:
+        InputError: They cannot be read, or an option is not for data of this kind.
+    """
+    from tl_keras.data.reading.opening import open_data
+
+    usual = {"background": _BACKGROUND} if task in WITH_BACKGROUND else {}
+    return open_data(
+        options.data,
+        format=options.data_format,
+        strict=getattr(options, "strict", False),
+        defaults={**usual, **(defaults or {})},
+        tags=getattr(options, "tags", None),
+        **asked_of_reader(options),
+    )
+
+
+def asked_of_reader(options: argparse.Namespace) -> dict[str, Any]:
+    """What was said about how to read masks; stands in ``model.json`` for other data."""
+    asked = {"class_names": options.classes, "background": options.background}
+    return {name: value for name, value in asked.items() if value is not None}

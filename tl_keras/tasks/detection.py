@@ -1,0 +1,250 @@
+"""Any number of things per image: what each is, and a box around it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import numpy as np
+
+from tl_keras.data.framing import Frame
+from tl_keras.errors import InputError
+from tl_keras.evaluation.intervals import Figure
+from tl_keras.tasks.coco_tool import need_pycocotools
+from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
+from tl_keras.tasks.kinds import KINDS
+from tl_keras.tasks.localization import corners
+from tl_keras.tasks.task import Task, column_of
+
+if TYPE_CHECKING:
+    from tl_keras.evaluation.worst_images import Judged
+
+#: Scores from which on detections leave the model; a precision-recall curve needs low ones.
+LOWEST_SCORE = 0.01
+
+
+class Found(NamedTuple):
+    """One thing.
+
+    Attributes:
+        class_name: What it is.
+        score: How sure the model is, in [0, 1].
+        box: ``x1, y1, x2, y2`` in px of the image itself.
+    """
+
+    class_name: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class Detections(NamedTuple):
+    """What the model says of one image.
+
+    Attributes:
+        source: The path as given, or ``"array 0"``, ``"bytes 0"`` with its position.
+        things: Those whose score reaches the model's threshold, best first.
+        counts: How many there are of each class by name.
+    """
+
+    source: str
+    things: tuple[Found, ...]
+    counts: dict[str, int]
+
+
+class Detection(Task):
+    """An image shows any number of things, each with a box.
+
+    A truth is float32 (M, 6): ``x1, y1, x2, y2``, class, flag (1 counts, 0 padding); a prediction
+    float32 (K, 6): ``x1, y1, x2, y2``, class, score (0: none), as of ``detection_model``.
+    """
+
+    name = "detect"
+    line = KINDS["detect"]
+    target = "boxes"
+    mixed_target = None
+    watch = "ap50"
+    model_name = "detector"
+    resize = "stretch"
+    batch_size = 8
+
+    def names(self, data: Any) -> tuple[str, ...]:
+        """The classes; of arrays, their numbers."""
+        if hasattr(data, "class_names"):
+            return data.class_names
+        rows = column_of(data, "training")
+        return tuple(str(i) for i in range(int(np.max(rows[..., 4] * (rows[..., 5] > 0))) + 1))
+
+    def build(
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
+    ) -> keras.Model:
+        """``build_detector``."""
+        from tl_keras.builders.detector import build_detector
+
+        return build_detector(backbone, len(names), image_size=image_size, weights=weights)
+
+    def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
+        """Examples with boxes, whose classes stand in ``names``."""
+        return drawn_table(data, "boxes", names)
+
+    def outputs(self, model: keras.Model) -> int:
+        """Classes."""
+        return model.get_layer("predictions").output.shape[-1] - 4
+
+    def check(self, model: keras.Model, data: Any, part: str) -> np.ndarray:
+        """Boxes of each class; some count."""
+        need_pycocotools()
+        classes = self.outputs(model)
+        if hasattr(data, "boxes"):
+            same_names(data, classes, part)
+            found = np.concatenate([boxes.classes[~boxes.ignore] for boxes in data.boxes])
+        else:
+            rows = check_target_arrays(data, (None, 6), part)
+            found = rows[rows[..., 5] > 0][:, 4].astype("int64")
+        if not len(found):
+            raise InputError(f"no {part} image has a box that counts; check the annotations")
+        if found.max() >= classes:
+            raise InputError(f"{part} boxes hold class {found.max()} of {classes}, counted from 0")
+        return np.bincount(found, minlength=classes)
+
+    def loss(
+        self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str],
+        mixed: bool = False,
+    ) -> keras.losses.Loss:  # fmt: skip
+        """Quality focal loss of the classes, CIoU of the boxes."""
+        from tl_keras.tasks.detection_objective import DetectionLoss
+
+        if recipe.class_weights is not None or recipe.label_smoothing:
+            raise InputError(
+                "--task detect knows neither class weights nor label smoothing; leave them out of "
+                "the recipe"
+            )
+        return DetectionLoss.of(model)
+
+    def metrics(self, model: keras.Model) -> list[Any]:
+        """Average precision at IoU 0.5, about."""
+        from tl_keras.tasks.detection_metric import DetectionAveragePrecision
+
+        size = model.input_shape[1]
+        return [DetectionAveragePrecision(self.outputs(model), size, name=self.watch)]
+
+    def final(self, model: keras.Model) -> keras.Model:
+        """``detection_model``: boxes instead of cells."""
+        from tl_keras.builders.suppression import detection_model
+
+        return detection_model(model, score_threshold=LOWEST_SCORE)
+
+    def predictions(self, model: keras.Model, outputs: Any) -> np.ndarray:
+        """The final model's outputs."""
+        return np.asarray(outputs, "float32")
+
+    def placed(self, prediction: Any, frame: Frame) -> np.ndarray:
+        """The boxes in the image's own px."""
+        return np.concatenate([frame.boxes(prediction[:, :4]), prediction[:, 4:]], axis=1)
+
+    def tune(
+        self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The score with the highest F1 on these images."""
+        return {"score_threshold": metrics["score_threshold"]}
+
+    def measure(
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
+        settings: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """As ``tl_keras.evaluation.evaluate_detection``."""
+        from tl_keras.evaluation.detection_metrics import evaluate_detection
+
+        threshold = None if settings is None else settings.get("score_threshold")
+        return evaluate_detection(truths, predictions, names, score_threshold=threshold)
+
+    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
+        """AP at IoU 0.5, AP as COCO averages it, precision and recall at the threshold."""
+        return {
+            "AP at IoU 0.5": metrics["ap50"],
+            "AP (COCO)": metrics["ap"],
+            "precision": metrics["precision"],
+            "recall": metrics["recall"],
+        }
+
+    def baseline(self, metrics: Mapping[str, Any]) -> tuple[str, float]:
+        """What a model that finds nothing has."""
+        return "finding nothing", 0.0
+
+    def table(self, metrics: Mapping[str, Any]) -> list[str]:
+        """Average precision, precision and recall of each class, and kinds of errors."""
+        from tl_keras.evaluation.dense_tables import detection_table
+
+        return detection_table(metrics)
+
+    def answers(
+        self, sources: Sequence[str], predictions: Sequence[Any], names: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> list[Detections]:  # fmt: skip
+        """The things of each image whose score reaches the threshold."""
+        least = threshold_of(settings)
+        found = []
+        for source, rows in zip(sources, predictions, strict=True):
+            kept = rows[(rows[:, 5] >= least) & (rows[:, 5] > 0)]
+            things = tuple(
+                Found(names[int(row[4])], float(row[5]), tuple(row[:4].tolist())) for row in kept
+            )
+            found.append(Detections(source, things, counted(things, names)))
+        return found
+
+    def said(self, answer: Detections, top: int | None) -> str:
+        """How many things of each class, and each with its score and corners."""
+        return things_said(answer.things, answer.counts, top)
+
+    def told(self, answer: Detections) -> dict[str, Any]:
+        """With a mapping for each thing."""
+        return {**answer._asdict(), "things": [thing._asdict() for thing in answer.things]}
+
+    def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """Figures and curves of each class, kinds of errors, which is taken for which."""
+        from tl_keras.evaluation.dense_sections import detection_sections
+
+        return detection_sections(metrics)
+
+    def worst(
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> "list[Judged]":  # fmt: skip
+        """Most errors first."""
+        from tl_keras.evaluation.worst_images import worst_detected
+
+        return worst_detected(truths, predictions, names, threshold_of(settings))
+
+    def picture(
+        self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> np.ndarray:  # fmt: skip
+        """Boxes with class and score."""
+        from tl_keras.evaluation.box_pictures import detection_picture
+
+        return detection_picture(image, truth, prediction, names, threshold_of(settings))
+
+
+def threshold_of(settings: Mapping[str, Any]) -> float:
+    """From which score on a thing is an answer; a half where nothing tuned it."""
+    return settings.get("score_threshold", 0.5)
+
+
+def counted(things: Sequence[Any], names: Sequence[str]) -> dict[str, int]:
+    """How many things of each class there are, classes without any left out."""
+    counts = {name: sum(thing.class_name == name for thing in things) for name in names}
+    return {name: count for name, count in counts.items() if count}
+
+
+def things_said(things: Sequence[Any], counts: Mapping[str, int], top: int | None) -> str:
+    """Things of an image in a line: how many of each class, then the best.
+
+    Example:
+        >>> things_said([Found("cat", 0.9, (1, 2, 3, 4))], {"cat": 1}, None)
+        '1 cat: cat 0.90 at (1, 2, 3, 4)'
+    """
+    if not things:
+        return "(nothing)"
+    shown = [f"{t.class_name} {t.score:.2f} at {corners(t.box)}" for t in things[: top or 5]]
+    rest = len(things) - len(shown)
+    more = [f"and {rest} more"] if rest else []
+    total = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"{total}: {'  '.join(shown + more)}"

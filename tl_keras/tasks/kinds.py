@@ -1,0 +1,14 @@
+"""What can be learned, by name; without Keras, for command lines that have not started it yet."""
+
+#: Each task in a few words.
+KINDS = {
+    "classify": "one class per image",
+    "tag": "any number of tags per image",
+    "localize": "one class per image, and a box around it",
+    "detect": "any number of things per image, a box around each",
+    "segment": "a class for every pixel",
+    "instances": "every single thing, pixel by pixel",
+}
+
+#: Tasks to which the pixels of nothing are a class of their own.
+WITH_BACKGROUND = ("segment",)
