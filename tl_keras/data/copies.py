@@ -53,7 +53,11 @@ def without_crossing(
         if files[i].split == keeper[digest].split:
             kept.append((i, digest))
         else:
-            crossing.append(Skipped(files[i].path, f"the same bytes as {keeper[digest].path}"))
+            other = keeper[digest]
+            reason = f"the same bytes as {other.path}"
+            if other.path == files[i].path:
+                reason = f"listed for {files[i].split} and for {other.split}, which keeps it"
+            crossing.append(Skipped(files[i].path, reason))
     return kept, crossing
 
 

@@ -10,6 +10,8 @@ from tl_keras.data.examples import Skipped
 from tl_keras.data.mask_shapes import Shape, ShapeMask
 from tl_keras.data.scanning import Checked
 
+_ROUNDING = 1.01  # px; a little more, for shares are rounded as well
+
 
 class Drawn(NamedTuple):
     """What an annotation says of one image; row k of every column is one thing.
@@ -50,12 +52,15 @@ class Settled(NamedTuple):
         mask: of the same things, in the same order; ``None`` where only boxes were drawn.
         dropped: things that cannot be, and why.
         refused: why nothing of it can be used; then the rest is empty.
+        beyond: float (M,), for each box by how many px it left the image and was cut off; 0 up
+            to a pixel, for formats count from 0 or from 1.
     """
 
     boxes: Boxes
     mask: ShapeMask | None = None
     dropped: tuple[Skipped, ...] = ()
     refused: str | None = None
+    beyond: np.ndarray = np.zeros(0)
 
 
 def settle(drawn: Drawn, image: Checked, index: Mapping[str, int]) -> Settled:
@@ -108,8 +113,10 @@ def settle(drawn: Drawn, image: Checked, index: Mapping[str, int]) -> Settled:
     ignore = [bool(drawn.ignore[i]) if drawn.ignore else False for i in kept]
     classes = [index[drawn.names[i]] for i in kept]
     boxes = Boxes.of(cut[kept], classes, ignore)
+    over = np.abs(placed[kept] - cut[kept]).max(axis=1, initial=0)
+    beyond = np.where(over > _ROUNDING, over, 0.0)
     if drawn.shapes is None:
-        return Settled(boxes, None, dropped)
+        return Settled(boxes, None, dropped, beyond=beyond)
     mask = ShapeMask(
         shapes=tuple(drawn.shapes[i] for i in kept),
         classes=tuple(classes),
@@ -119,7 +126,7 @@ def settle(drawn: Drawn, image: Checked, index: Mapping[str, int]) -> Settled:
         relative=drawn.relative,
         orientation=how,
     )
-    return Settled(boxes, mask, dropped)
+    return Settled(boxes, mask, dropped, beyond=beyond)
 
 
 def _fault(given: np.ndarray, cut: np.ndarray, size: tuple[int, int]) -> str | None:

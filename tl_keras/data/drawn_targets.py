@@ -34,7 +34,7 @@ class BoxTargets:
             padding.
 
     Raises:
-        InputError: The examples bring no boxes, or no sizes of images.
+        InputError: The examples bring no boxes, or no sizes of images, or no image has one.
     """
 
     dtype = np.dtype("float32")
@@ -48,6 +48,8 @@ class BoxTargets:
         self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
         most = max((int((~boxes.ignore).sum()) for boxes in examples.boxes), default=0)
+        if not most and len(examples):
+            raise _nothing_in(examples, "a box that counts", "boxes")
         self.shape = (len(examples), max(1, most), 6)
 
     def row(self, index: int, change: Change) -> np.ndarray:
@@ -87,13 +89,22 @@ class PixelTargets:
         shape: (N, S, S).
 
     Raises:
-        InputError: The examples bring no masks, or no sizes of images, or an image has no mask.
+        InputError: The examples bring no masks, or no sizes of images, or an image has no mask, or
+            all masks are of one class.
     """
 
     dtype = np.dtype("uint8")
 
     def __init__(self, examples: Examples, image_size: int, resize: str):
-        _check_masks(examples)
+        kinds = _check_masks(examples)
+        if not kinds and len(examples):
+            raise _nothing_in(examples, "a class by pixel", "masks")
+        if len(kinds) == 1:
+            raise InputError(
+                f"every pixel of {examples.root or 'the data'} is of the class {kinds[0]!r} or "
+                "ignored; add images of others, or, where pixels of no thing are to be a class, "
+                "read it with background='background'"
+            )
         self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
         self.shape = (len(examples), image_size, image_size)
@@ -143,13 +154,16 @@ class InstanceTargets:
             of the thing: 0 none, k + 1 the k-th, -1 not known; see :func:`things_of`.
 
     Raises:
-        InputError: The examples bring no masks, or no sizes of images, or an image has no mask.
+        InputError: The examples bring no masks, or no sizes of images, or an image has no mask, or
+            none has a thing.
     """
 
     dtype = np.dtype("float32")
 
     def __init__(self, examples: Examples, image_size: int, resize: str):
-        _check_masks(examples)
+        kinds = _check_masks(examples)
+        if len(examples) and all(name.casefold() == "background" for name in kinds):
+            raise _nothing_in(examples, "a thing", "masks")
         self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
         self.shape = (len(examples), image_size, image_size, 6)
@@ -229,7 +243,15 @@ def _forget(ids: np.ndarray, classes: np.ndarray, boxes: Boxes) -> None:
             inside[inside == 0] = -1
 
 
-def _check_masks(examples: Examples) -> None:
+def _nothing_in(examples: Examples, what: str, column: str) -> InputError:
+    return InputError(
+        f"none of the {len(examples)} images of {examples.root or 'the data'} has {what}; give "
+        f"{column} to learn from, or measure on"
+    )
+
+
+def _check_masks(examples: Examples) -> list[str]:
+    """The classes that the masks' pixels may have."""
     if examples.masks is None:
         raise InputError(
             f"{examples.root or 'the data'} brings no masks; read them with "
@@ -238,6 +260,8 @@ def _check_masks(examples: Examples) -> None:
     bare = [path for path, mask in zip(examples.paths, examples.masks, strict=True) if not mask]
     if bare:
         raise InputError(f"{len(bare)} images have no mask, the first {bare[0]}; add or drop it")
+    kinds = {kind for mask in examples.masks for kind in mask.kinds()}
+    return [examples.class_names[kind] for kind in sorted(kinds)]
 
 
 def _check_size(path: str, mask: np.ndarray, height: int, width: int) -> None:

@@ -37,6 +37,24 @@ class Skipped(NamedTuple):
     reason: str
 
 
+class Note(NamedTuple):
+    """Something odd about data as a whole, of which nothing was left out.
+
+    Attributes:
+        kind: ``"box_convention"`` or ``"boxes_cut"``, as of a finding of the check.
+        path: a file that it is about.
+        text: what is odd, in a line.
+
+    Example:
+        >>> Note("boxes_cut", "a.json", "2 of 9 boxes reach beyond their image").kind
+        'boxes_cut'
+    """
+
+    kind: str
+    path: str
+    text: str
+
+
 _COLUMNS = ("paths", "labels", "digests", "splits", "tags", "boxes", "masks", "sizes", "groups")
 
 
@@ -65,6 +83,7 @@ class Examples:
         groups: per example what must not be torn apart by a split (patient, speaker, product), or
             ``None`` for an example that stands alone.
         extra: further columns by name, each a string per example (a price, a date, a gender).
+        notes: what was odd about the data as a whole; a subset keeps the list.
 
     Example:
         >>> from tl_keras.data import from_folder
@@ -88,6 +107,7 @@ class Examples:
     sizes: np.ndarray | None = field(default=None, repr=False)
     groups: tuple[str | None, ...] | None = field(default=None, repr=False)
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    notes: tuple[Note, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         self._freeze("labels", np.int32, 1)

@@ -1,20 +1,22 @@
 """From a list of files to the table: check each, find copies, settle contradictions."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tl_keras.data.boxes import Boxes
 from tl_keras.data.copies import Listed, check_classes, without_conflicts, without_crossing
-from tl_keras.data.drawn import Drawn, settle
-from tl_keras.data.examples import Examples, Skipped
+from tl_keras.data.drawn import Drawn
+from tl_keras.data.examples import Examples, Note, Skipped
 from tl_keras.data.naming import natural_key, one_line
 from tl_keras.data.scanning import Checked, scan, scan_masks
+from tl_keras.data.settling import settle_all
 from tl_keras.errors import InputError
 
 if TYPE_CHECKING:
+    from tl_keras.data.boxes import Boxes
     from tl_keras.data.masks import Mask
 
 
@@ -116,8 +118,12 @@ def assemble(
     found = _checked(files, digests, left_out, progress)
     boxes: dict[int, Boxes] = {}
     all_masks: dict[int, Mask] = {i: mask for i, mask in enumerate(masks or ()) if mask}
+    notes: list[Note] = []
     if drawn is not None:
-        found = _settled(files, drawn, found, names, boxes, all_masks, left_out)
+        boxes, outlined, refused, notes = settle_all(files, drawn, found, names)
+        found = {i: image for i, image in found.items() if i in boxes}
+        all_masks |= outlined
+        left_out += refused
     if all_masks:
         found = _with_sound_masks(files, found, all_masks, left_out, progress)
     if not found:
@@ -129,6 +135,9 @@ def assemble(
     sound, conflicts = without_conflicts(files, sound)
     left_out += conflicts
     left_out = [Skipped(path, one_line(reason)) for path, reason in left_out]
+    if progress:
+        for note in notes:
+            print(f"{one_line(note.path)}: {note.text}", file=sys.stderr)
     if strict and left_out:
         raise InputError(
             f"{len(left_out)} file(s){' or boxes' if drawn else ''} would be left out, the first: "
@@ -155,6 +164,7 @@ def assemble(
         sizes=[found[i].size[::-1] for i in kept],
         groups=None if groups is None else tuple(groups[i] for i in kept),
         extra={name: tuple(column[i] for i in kept) for name, column in (extra or {}).items()},
+        notes=tuple(notes),
     )
 
 
@@ -189,30 +199,6 @@ def _checked(
         else:
             found[i] = image
     return found
-
-
-def _settled(
-    files: Sequence[Listed],
-    drawn: Sequence[Drawn],
-    found: dict[int, Checked],
-    names: tuple[str, ...],
-    boxes: dict[int, Boxes],
-    masks: "dict[int, Mask]",
-    left_out: list[Skipped],
-) -> dict[int, Checked]:
-    index = {name: number for number, name in enumerate(names)}
-    fitting: dict[int, Checked] = {}
-    for i, image in found.items():
-        settled = settle(drawn[i], image, index)
-        left_out += settled.dropped
-        if settled.refused:
-            left_out.append(Skipped(files[i].path, settled.refused))
-            continue
-        fitting[i] = image
-        boxes[i] = settled.boxes
-        if settled.mask is not None:
-            masks[i] = settled.mask
-    return fitting
 
 
 def _with_sound_masks(

@@ -4,10 +4,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tl_keras.data.box_conventions import odd_convention
 from tl_keras.data.checking.findings import Finding
 
 if TYPE_CHECKING:
     from tl_keras.data.examples import Examples
+
+#: Boxes of an image from which a detector has to be told: it returns so many unless asked for more.
+MANY = 100
 
 _ROUNDING = 1.0  # px that a box may leave its image, for formats count from 0 or 1
 
@@ -63,4 +67,38 @@ def box_faults(examples: "Examples", sizes: np.ndarray) -> list[Finding]:
                     f"{size[0]} x {size[1]} px; the first: {first}"
                 )
                 findings.append(Finding(kind, (path,), why, float(number)))
+    return findings
+
+
+def box_oddities(examples: "Examples", sizes: np.ndarray) -> list[Finding]:
+    """Findings about all boxes together: ``box_convention``, ``box_many``, ``no_positives``.
+
+    Args:
+        examples: a table with boxes.
+        sizes: int (N, 2), width and height, px.
+
+    Returns:
+        One finding of a kind at most; none for a table without boxes.
+    """
+    if not examples.boxes:
+        return []
+    findings = []
+    counts = np.array([int((~boxes.ignore).sum()) for boxes in examples.boxes])
+    each = [len(boxes) for boxes in examples.boxes]
+    odd = odd_convention(
+        np.concatenate([boxes.xyxy for boxes in examples.boxes]).astype(np.float64),
+        np.repeat(np.asarray(sizes), each, axis=0),
+    )
+    said = any(note.kind == "box_convention" for note in examples.notes)  # by the reader
+    if odd and not said:
+        findings.append(Finding("box_convention", (), odd))
+    if counts.max() > MANY:
+        rows = np.flatnonzero(counts > MANY)
+        rows = rows[np.argsort(-counts[rows], kind="stable")]
+        why = f"{len(rows):,} with more than {MANY} boxes that count, the fullest {counts.max():,}"
+        findings.append(Finding("box_many", tuple(examples.paths[row] for row in rows), why))
+    if not counts.any():
+        what = "a box that counts" if sum(each) else "a box"
+        why = f"none of the {len(counts):,} images has {what}"
+        findings.append(Finding("no_positives", (), why))
     return findings

@@ -47,6 +47,14 @@ KINDS: dict[str, Kind] = {
     "mask": Kind(
         "error", "Masks that cannot be used", "mend the mask, or say what its values stand for"
     ),
+    "no_positives": Kind(
+        "error", "Nothing to find in the whole set", "add images of things, or annotate these"
+    ),
+    "box_convention": Kind(
+        "warning",
+        "Boxes that look like another convention",
+        "give them as the format wants them; `tl-keras augment` shows where they lie",
+    ),
     "near_copies_across_parts": Kind(
         "warning",
         "Near copies across the split",
@@ -66,6 +74,11 @@ KINDS: dict[str, Kind] = {
     "box_outside": Kind(
         "warning", "Boxes that leave their image", "cut them off at the image's edge"
     ),
+    "box_many": Kind(
+        "warning",
+        "Pictures of very many things",
+        "let the detector return more (max_boxes=), or cut the pictures into tiles",
+    ),
     "tiny_class": Kind("warning", "Classes of very few pictures", "add pictures, or merge classes"),
     "imbalance": Kind(
         "warning",
@@ -76,6 +89,9 @@ KINDS: dict[str, Kind] = {
         "warning", "Tiny pictures", "replace or remove them: enlarging adds nothing"
     ),
     "blank_image": Kind("warning", "Pictures of one colour", "remove them"),
+    "boxes_cut": Kind(
+        "note", "Boxes cut off at the edge of their image", "nothing, if they leave it by little"
+    ),
     "left_out": Kind("note", "Files left out", "nothing, if that was meant"),
     "odd_shape": Kind(
         "note",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tl_keras.data.checking.boxes import box_faults
+from tl_keras.data.checking.boxes import box_faults, box_oddities
 from tl_keras.data.checking.classes import class_sizes
 from tl_keras.data.checking.copies import copies, digest_groups
 from tl_keras.data.checking.findings import Finding, in_order
@@ -57,6 +57,7 @@ def check(
         ...     print(finding.kind, finding.paths, finding.why)
     """
     found = left_out(examples, progress=progress)
+    found += [Finding(note.kind, (note.path,), note.text) for note in examples.notes]
     pictures = look_at(examples.paths, progress=progress)
     sound = np.array([fault is None for fault in pictures.faults], bool)
     for row in np.flatnonzero(~sound):
@@ -80,6 +81,7 @@ def check(
     found += class_sizes(examples, contents)
     found += picture_shapes(examples.paths, pictures)
     found += box_faults(examples, pictures.sizes)
+    found += box_oddities(examples, pictures.sizes)
     found += mask_faults(examples, pictures.sizes, progress=progress)
     return in_order(found)
 

@@ -69,7 +69,7 @@ def from_coco(
             raise InputError(f"the part {part!r} is none of train, val and test; name it so")
     skipped: list[Skipped] = []
     names: dict[str, None] = {} if background is None else {class_name(background): None}
-    rows: dict[str, _Row] = {}
+    rows: dict[tuple[str, str | None], _Row] = {}
     outlined = False
     for part, path in parts.items():
         document = read_json(path, "COCO annotations")
@@ -151,10 +151,10 @@ def _images(
     path: str,
     folder: str | os.PathLike | None,
     part: str | None,
-    rows: dict[str, _Row],
+    rows: dict[tuple[str, str | None], _Row],
     skipped: list[Skipped],
 ) -> dict[str | int, _Row]:
-    """The images by id; those of one file are one image."""
+    """The images by id; those of one file and part are one image."""
     finder = _finder(path, folder)
     by_id: dict[str | int, _Row] = {}
     for number, image in enumerate(document["images"], 1):
@@ -171,7 +171,7 @@ def _images(
             skipped.append(Skipped(path, f"image {number} {fault}"))
             continue
         file = finder.find(image["file_name"])
-        by_id[image["id"]] = rows.setdefault(file, _Row(file, path, image, part))
+        by_id[image["id"]] = rows.setdefault((file, part), _Row(file, path, image, part))
     return by_id
 
 

@@ -69,6 +69,9 @@ def from_yolo(
         for picture in pictures:
             labels = _label_file(picture)
             labelled = labelled or Path(labels).exists()
+            beside = str(Path(picture).with_suffix(".txt"))
+            if beside != labels and Path(beside).exists():
+                skipped.append(Skipped(beside, f"{picture} has its labels in {labels} already"))
             try:
                 lines = _read(labels, layout.keypoints, skipped)
             except InputError as error:
