@@ -8,20 +8,12 @@ from hypothesis import strategies as st
 from tl_keras.data.instances import Instances
 from tl_keras.data.samples import SAMPLE_CLASSES, generate_sample
 from tl_keras.evaluation.box_pictures import detection_picture, localization_picture
-from tl_keras.evaluation.drawing import (
-    KIND_COLOURS,
-    PANEL_SIDE,
-    Entry,
-    Panel,
-    colour_of,
-    compose,
-    fitted,
-    font_of,
-    text_size,
-)
+from tl_keras.evaluation.drawing import PANEL_SIDE, Panel
 from tl_keras.evaluation.instance_errors import judge_things, things_above
-from tl_keras.evaluation.mask_matching import panoptic_counts
 from tl_keras.evaluation.mask_pictures import instances_picture, segmentation_picture
+from tl_keras.evaluation.picture_colours import KIND_COLOURS, colour_of
+from tl_keras.evaluation.picture_layout import Entry, compose
+from tl_keras.evaluation.picture_words import fitted, font_of, text_size
 from tl_keras.evaluation.segmentation_metrics import evaluate_segmentation
 from tl_keras.evaluation.worst_images import (
     worst_detected,
@@ -389,19 +381,26 @@ def test_instances_are_ordered_by_panoptic_quality_then_errors():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_things_are_judged_as_panoptic_quality_counts_them(seed):
+def test_things_are_judged_by_their_masks(seed):
     rng = np.random.default_rng(seed)
     truth = rng.integers(-1, 5, (6, 6)).repeat(4, 0).repeat(4, 1).astype(np.int32)
     guess = np.where(rng.random(truth.shape) < 0.3, rng.integers(0, 5, truth.shape), truth)
-    guess[guess < 0] = 4
+    guess[guess < 0] = rng.integers(0, 2) * 4
     kinds = rng.integers(0, 2, 4).astype(np.int32)
-    true = Instances(truth.clip(max=4), kinds, np.ones(4, np.float32))
-    found = Instances(guess.clip(max=4).astype(np.int32), np.roll(kinds, seed % 2), rng.random(4))
+    true = Instances(truth, kinds, np.ones(4, np.float32))
+    found = Instances(guess.astype(np.int32), np.roll(kinds, seed % 2), rng.random(4))
     pairs, missed, false = judge_things(true, found)
-    iou, hits, wrong, lost = panoptic_counts(true, found, 2).sum(1)
-    assert (len(pairs), len(false), len(missed)) == (hits, wrong, lost)
-    assert sum(value for *_, value in pairs) == pytest.approx(iou)
+    known, expected = truth >= 0, []
+    for t, a in enumerate(true.masks & known):
+        for d, b in enumerate(found.masks & known):
+            iou = (a & b).sum() / max((a | b).sum(), 1)
+            if iou > 0.5 and true.classes[t] == found.classes[d]:
+                expected.append((t, d, pytest.approx(iou)))
+    assert pairs == expected
+    assert missed == [t for t in range(4) if t not in {t for t, _, _ in expected}]
+    lying = [(mask & ~known).sum() * 2 > mask.sum() for mask in found.masks]
+    taken = {d for _, d, _ in expected}
+    assert false == [d for d in range(4) if d not in taken and not lying[d]]
     kept = things_above(found, 0.5)
-    assert len(kept) == (found.scores >= 0.5).sum() and set(np.unique(kept.ids)) <= set(
-        range(len(kept) + 1)
-    )
+    assert len(kept) == (found.scores >= 0.5).sum()
+    assert set(np.unique(kept.ids)) <= set(range(len(kept) + 1))

@@ -8,17 +8,10 @@ import numpy as np
 
 from tl_keras.evaluation.box_metrics import box_iou
 from tl_keras.evaluation.detection_errors import KINDS, answers_of, judge_image
-from tl_keras.evaluation.drawing import (
-    KIND_COLOURS,
-    LIGHT_LINE,
-    PANEL_SIDE,
-    Colour,
-    Entry,
-    Panel,
-    colour_of,
-    compose,
-    name_of,
-)
+from tl_keras.evaluation.drawing import PANEL_SIDE, Panel
+from tl_keras.evaluation.picture_colours import KIND_COLOURS, LIGHT_LINE, Colour, colour_of
+from tl_keras.evaluation.picture_layout import Entry, compose
+from tl_keras.evaluation.picture_words import name_of
 
 _IGNORED: Colour = (150, 150, 150)
 _CROWD = 12  # boxes on a panel of PANEL_SIDE; words of more would hide the things

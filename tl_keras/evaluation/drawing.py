@@ -1,140 +1,18 @@
-"""What pictures of truth beside prediction are drawn with: panels, boxes, masks, words, legends.
+"""One image as a panel of a picture: scaled, with boxes, masks and words on it."""
 
-Pillow draws the words, in the font that comes with matplotlib: it has Latin, Greek, Cyrillic and
-more, and what it lacks is drawn as an empty box.
-"""
-
-import colorsys
-import functools
-import importlib.util
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from tl_keras.evaluation.picture_colours import INK, STRIP, Colour, contrast_of
+from tl_keras.evaluation.picture_words import fitted, font_of, text_size
 
 PANEL_SIDE = 360
 """Longer side of an image in a picture, px: a pair is still read at half a desktop page."""
 
-Colour = tuple[int, int, int]
-
-INK: Colour = (236, 240, 244)
-STRIP: Colour = (28, 36, 48)
-"""Of what surrounds the images; stands out on a light and on a dark page."""
-DARK_LINE: Colour = (0, 0, 0)
-LIGHT_LINE: Colour = (255, 255, 255)
-KIND_COLOURS: dict[str, Colour] = {
-    "wrong_class": (238, 119, 51),
-    "bad_box": (51, 187, 238),
-    "wrong_class_and_box": (187, 187, 187),
-    "double": (0, 119, 187),
-    "background": (204, 51, 17),
-    "missed": (238, 51, 119),
-}
-"""By kind of error (Paul Tol's vibrant scheme, https://personal.sron.nl/~pault/); each is also
-named in words."""
-# Okabe and Ito's seven colours (https://jfly.uni-koeln.de/color/), which the colour-blind tell
-# apart, then those of Tol's muted scheme that are least like them.
-_PALETTE: tuple[Colour, ...] = (
-    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
-    (204, 121, 167), (51, 34, 136), (221, 221, 221), (136, 34, 85), (68, 170, 153), (153, 153, 51),
-    (221, 204, 119), (170, 68, 153), (17, 119, 51),
-)  # fmt: skip
-_GOLDEN = 0.618034  # turns of the colour circle: successive hues stay far apart
 _NARROWEST = 0.6  # width of a panel at least, as a share of its side, for its words
-_MOST_LINES = 4  # of a legend
-
-
-class Entry(NamedTuple):
-    """One entry of a legend.
-
-    Attributes:
-        colour: Of its mark.
-        text: What it stands for.
-        dashed: Whether the mark is dashed, as errors are.
-    """
-
-    colour: Colour
-    text: str
-    dashed: bool = False
-
-
-def colour_of(number: int) -> Colour:
-    """The colour of a class or of a thing.
-
-    Args:
-        number: Of the class, >= 0.
-
-    Returns:
-        RGB.  The first seven are told apart by the colour-blind too; no much larger set can be.
-
-    Example:
-        >>> colour_of(0)
-        (230, 159, 0)
-    """
-    if number < len(_PALETTE):
-        return _PALETTE[number]
-    turn = (number * _GOLDEN) % 1
-    light = (0.95, 0.7, 0.5)[number % 3]
-    red, green, blue = colorsys.hsv_to_rgb(turn, 0.75, light)
-    return round(255 * red), round(255 * green), round(255 * blue)
-
-
-def contrast_of(colour: Colour) -> Colour:
-    """Black or white, whichever is read on a colour.
-
-    Example:
-        >>> contrast_of((255, 255, 0))
-        (0, 0, 0)
-    """
-    light = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-    return DARK_LINE if light > 128 else LIGHT_LINE
-
-
-def name_of(names: Sequence[str], number: int) -> str:
-    """The name of a class as one line of text that can be drawn."""
-    return printable(str(names[number]))
-
-
-def printable(text: str) -> str:
-    """The text without line breaks, controls and bytes that are no text: spaces instead."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-@functools.lru_cache(maxsize=16)
-def font_of(size: int) -> Any:
-    """Pillow's font of that size in px."""
-    place = importlib.util.find_spec("matplotlib").submodule_search_locations[0]
-    file = Path(place) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-    # Some systems' own matplotlib keeps its fonts elsewhere.
-    return ImageFont.truetype(str(file), size) if file.is_file() else ImageFont.load_default(size)
-
-
-def fitted(text: str, font: Any, width: float) -> str:
-    """The text, cut short with an ellipsis where it is wider than that many px.
-
-    Example:
-        >>> fitted("a long name", font_of(14), 60)
-        'a long…'
-    """
-    text = printable(text)
-    if font.getlength(text) <= width:
-        return text
-    low, high = 0, len(text)
-    while low < high:  # the most letters that fit
-        middle = (low + high + 1) // 2
-        if font.getlength(text[:middle].rstrip() + "…") <= width:
-            low = middle
-        else:
-            high = middle - 1
-    return text[:low].rstrip() + "…" if low else ""
-
-
-def text_size(side: int) -> int:
-    """Height of words in a panel of that side, px."""
-    return min(max(12, round(side / 20)), 22)
 
 
 class Panel:
@@ -146,6 +24,7 @@ class Panel:
         side: Longer side of the scaled image, px.
 
     Attributes:
+        side: The same.
         scale: Panel px per image px.
         size: Width and height of the scaled image, px.
     """
@@ -153,7 +32,7 @@ class Panel:
     def __init__(self, image: Any, title: str, side: int = PANEL_SIDE) -> None:
         pixels = np.asarray(image, np.uint8)
         height, width = pixels.shape[:2]
-        self.title, self._side = title, side
+        self.title, self.side = title, side
         self.scale = side / max(height, width)
         self.size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
         how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_CUBIC
@@ -238,8 +117,8 @@ class Panel:
 
     def draw(self) -> Image.Image:
         """The panel with its title above."""
-        width = max(self.size[0], round(_NARROWEST * self._side))
-        top = text_size(self._side) + 10
+        width = max(self.size[0], round(_NARROWEST * self.side))
+        top = text_size(self.side) + 10
         left = (width - self.size[0]) // 2
         picture = Image.new("RGB", (width, top + self.size[1]), STRIP)
         picture.paste(Image.fromarray(self._pixels), (left, top))
@@ -248,7 +127,7 @@ class Panel:
         draw.text((4, top // 2), title, font=self._font, fill=INK, anchor="lm")
         for place, colour, dashed, line in self._boxes:
             x1, y1, x2, y2 = place
-            _rectangle(draw, (x1 + left, y1 + top, x2 + left, y2 + top), colour, line, dashed)
+            draw_rectangle(draw, (x1 + left, y1 + top, x2 + left, y2 + top), colour, line, dashed)
         taken: list[tuple[float, ...]] = []
         for place, text, colour, needed in sorted(self._words, key=lambda word: not word[3]):
             x1, y1, x2, y2 = place
@@ -263,7 +142,7 @@ class Panel:
         """Words above, below or inside a box, wherever they lie on no others."""
         x1, y1, x2, y2 = box
         text = fitted(text, self._font, frame[2] - frame[0] - 6)
-        wide, high = self._font.getlength(text) + 6, text_size(self._side) + 4
+        wide, high = self._font.getlength(text) + 6, text_size(self.side) + 4
         if x1 == x2 and y1 == y2:
             spots = [(x1 - wide / 2, y1 - high / 2)]
         else:
@@ -286,69 +165,9 @@ class Panel:
         draw.text(middle, text, font=self._font, fill=contrast_of(colour), anchor="lm")
 
 
-def compose(panels: Sequence[Panel], legend: Sequence[Entry] = ()) -> np.ndarray:
-    """Put panels side by side, with a legend below.
-
-    Args:
-        panels: The true one first.
-        legend: In the order to show; what does not fit into four lines is counted.
-
-    Returns:
-        uint8 (H, W, 3).
-    """
-    drawn = [panel.draw() for panel in panels]
-    side, gap = panels[0]._side, 8
-    width = sum(one.width for one in drawn) + gap * (len(drawn) + 1)
-    lines = _legend_lines(legend, font_of(text_size(side)), width - 2 * gap, text_size(side))
-    row = text_size(side) + 8
-    height = max(one.height for one in drawn)
-    picture = Image.new("RGB", (width, height + gap + row * len(lines)), STRIP)
-    x = gap
-    for one in drawn:
-        picture.paste(one, (x, 0))
-        x += one.width + gap
-    draw = ImageDraw.Draw(picture)
-    size = text_size(side)
-    for number, line in enumerate(lines):
-        x, y = gap, height + gap // 2 + row * number + row // 2
-        for entry, text, wide in line:
-            if entry is not None:
-                mark = (x, y - size // 2, x + size, y + size // 2)
-                if entry.dashed:
-                    _rectangle(draw, mark, entry.colour, 2, True)
-                else:
-                    draw.rectangle(mark, fill=entry.colour, outline=INK)
-            start = x + (0 if entry is None else size + 5)
-            draw.text((start, y), text, font=font_of(size), fill=INK, anchor="lm")
-            x += wide
-    return np.asarray(picture)
-
-
-def _legend_lines(
-    legend: Sequence[Entry], font: Any, width: float, size: int
-) -> list[list[tuple[Entry | None, str, float]]]:
-    lines: list[list[tuple[Entry | None, str, float]]] = []
-    room = 0.0
-    more = font.getlength("… and 999 more")
-    for number, entry in enumerate(legend):
-        text = fitted(entry.text, font, width - size - 5)
-        wide = size + 5 + font.getlength(text) + 14
-        last = len(lines) == _MOST_LINES
-        kept = more if last and number < len(legend) - 1 else 0
-        if wide - 14 > room - kept:
-            if last:
-                lines[-1].append((None, f"… and {len(legend) - number} more", more))
-                break
-            lines.append([])
-            room = width
-        lines[-1].append((entry, text, wide))
-        room -= wide
-    return lines
-
-
-def _rectangle(
+def draw_rectangle(
     draw: Any, box: tuple[float, ...], colour: Colour, width: int, dashed: bool
-) -> None:  # fmt: skip
+) -> None:
     """A box of which the given edges are the outer ones, on a ground that it stands out from."""
     x1, y1, x2, y2 = (round(v) for v in box)
     ground = contrast_of(colour)

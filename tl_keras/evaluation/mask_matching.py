@@ -10,6 +10,7 @@ import numpy as np
 from tl_keras.data.instances import Instances
 from tl_keras.errors import InputError
 from tl_keras.evaluation.detection_matching import Matches, _collect
+from tl_keras.evaluation.instance_errors import judge_things
 
 
 def encode_masks(things: Instances, unknown: np.ndarray | None = None) -> list[dict[str, Any]]:
@@ -128,20 +129,11 @@ def panoptic_counts(true: Instances, found: Instances, classes: int) -> np.ndarr
         >>> panoptic_counts(one, one, 1)[:, 0].tolist()
         [1.0, 1.0, 0.0, 0.0]
     """
-    wide = len(found) + 1
-    known = true.ids >= 0
-    pairs = true.ids[known].astype(np.int64) * wide + found.ids[known]
-    both = np.bincount(pairs, minlength=(len(true) + 1) * wide).reshape(-1, wide)
-    union = both.sum(axis=1, keepdims=True) + both.sum(axis=0) - both
-    same = true.classes[:, None] == found.classes
-    iou = np.where(same, both[1:, 1:] / np.maximum(union[1:, 1:], 1), 0.0)
-    rows, columns = np.nonzero(iou > 0.5)
-    whole = np.bincount(found.ids.ravel(), minlength=wide)[1:]
-    counted = both[:, 1:].sum(axis=0) * 2 >= whole
-    counted[columns] = True
+    pairs, missed, false = judge_things(true, found)
+    matched = [t for t, _, _ in pairs]
     counts = np.zeros((4, classes))
-    np.add.at(counts[0], true.classes[rows], iou[rows, columns])
-    counts[1] = np.bincount(true.classes[rows], minlength=classes)
-    counts[2] = np.bincount(found.classes[counted], minlength=classes) - counts[1]
-    counts[3] = np.bincount(true.classes, minlength=classes) - counts[1]
+    np.add.at(counts[0], true.classes[matched], [iou for *_, iou in pairs])
+    counts[1] = np.bincount(true.classes[matched], minlength=classes)
+    counts[2] = np.bincount(found.classes[false], minlength=classes)
+    counts[3] = np.bincount(true.classes[missed], minlength=classes)
     return counts

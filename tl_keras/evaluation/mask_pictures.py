@@ -7,18 +7,11 @@ from typing import Any
 import numpy as np
 
 from tl_keras.data.instances import Instances
-from tl_keras.evaluation.drawing import (
-    KIND_COLOURS,
-    LIGHT_LINE,
-    PANEL_SIDE,
-    Colour,
-    Entry,
-    Panel,
-    colour_of,
-    compose,
-    name_of,
-)
+from tl_keras.evaluation.drawing import PANEL_SIDE, Panel
 from tl_keras.evaluation.instance_errors import judge_things, things_above
+from tl_keras.evaluation.picture_colours import KIND_COLOURS, LIGHT_LINE, Colour, colour_of
+from tl_keras.evaluation.picture_layout import Entry, compose
+from tl_keras.evaluation.picture_words import name_of
 
 _UNKNOWN: Colour = (120, 120, 120)
 _BACKGROUND = "background"

@@ -9,8 +9,8 @@ import numpy as np
 from tl_keras.data.instances import Instances
 from tl_keras.evaluation.box_metrics import box_iou
 from tl_keras.evaluation.detection_errors import KINDS, answers_of, judge_image
-from tl_keras.evaluation.drawing import name_of
 from tl_keras.evaluation.instance_errors import judge_things, things_above
+from tl_keras.evaluation.picture_words import name_of
 
 # A double or a loose box still shows the thing; the others lead astray.
 _WEIGHTS = {"bad_box": 0.5, "double": 0.5}
