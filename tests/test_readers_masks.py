@@ -102,6 +102,22 @@ def test_a_file_for_each_thing(tmp_path, nested):
     assert examples.fingerprint() != alone.fingerprint()
 
 
+def test_values_named_void_do_not_count(tmp_path):
+    picture(tmp_path / "images/a.png")
+    values = np.zeros((8, 12))
+    values[0], values[1], values[2] = 1, 2, 255
+    mask(tmp_path / "masks/a.png", values)
+    folders = tmp_path / "images", tmp_path / "masks"
+    by_name = read(*folders, class_names=["road", "Void", "car"])
+    assert by_name.class_names == ("road", "car")
+    assert classes(by_name)[:4, 0].tolist() == [255, 1, 255, 0]
+    meant = read(*folders, class_names=["road", "void", "car"], ignore=255)
+    assert meant.class_names == ("road", "void", "car")
+    assert classes(meant)[:4, 0].tolist() == [1, 2, 255, 0]
+    with pytest.raises(InputError, match="name a class besides"):
+        read(*folders, class_names=["void"])
+
+
 def test_what_is_unsound_is_left_out_by_name(tmp_path):
     sound = np.zeros((8, 12))
     for seed, name in enumerate(

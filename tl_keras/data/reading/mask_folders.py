@@ -16,6 +16,7 @@ from tl_keras.errors import InputError
 _VALUES = 256
 _KINDS = ("index", "binary", "trimap", "things")
 _BACKGROUND = "background"
+_UNCOUNTED = ("void", "ignore")
 
 
 def from_masks(
@@ -50,7 +51,8 @@ def from_masks(
             lie in one folder, those of PNG beside a picture of another ending are the masks.
         kind: ``"index"``, ``"binary"``, ``"trimap"`` or ``"things"``.
         class_names: see above.
-        ignore: value, or values, of pixels that are of no class (void); 255 unless it is named.
+        ignore: value, or values, of pixels that are of no class; by default those that are named
+            ``"void"`` or ``"ignore"``, and 255 unless it is named otherwise.
         strict: stop at what would be left out.
         progress: show a bar on standard error when it takes long.
 
@@ -131,7 +133,11 @@ def _indices(
         named = {value: class_name(name) for value, name in class_names.items()}
     else:
         named = {value: class_name(name) for value, name in enumerate(class_names)}
-    void = (IGNORE,) if ignore is None else (ignore,) if isinstance(ignore, int) else tuple(ignore)
+    if ignore is None:
+        void = (IGNORE, *(value for value in named if named[value].casefold() in _UNCOUNTED))
+        named = {value: name for value, name in named.items() if value not in void[1:]}
+    else:
+        void = (ignore,) if isinstance(ignore, int) else tuple(ignore)
     for value in (*named, *void):
         if not isinstance(value, int) or not 0 <= value < _VALUES:
             raise InputError(f"{value!r} is no value of a mask's pixel; give numbers from 0 to 255")
@@ -139,6 +145,8 @@ def _indices(
     if both is not None:
         raise InputError(f"the value {both} is a class and to be ignored; give one of the two")
     names = tuple(dict.fromkeys(named[value] for value in sorted(named)))
+    if not names:
+        raise InputError("every value of the masks is to be ignored; name a class besides")
     if len(names) > IGNORE:
         raise InputError(f"{len(names)} classes by pixel; {IGNORE} at most can be told apart")
     values = [UNKNOWN] * _VALUES
