@@ -1,0 +1,34 @@
+"""Search among vectors: the index in a folder, the same verbs on PostgreSQL, and their figures.
+
+The names below are imported on first use.
+
+Example:
+    >>> from tl_keras.retrieval import VectorIndex
+    >>> index = VectorIndex.create("shoes", dimension=256, fingerprint="4f1c")  # doctest: +SKIP
+    >>> index.add(["a", "b"], vectors, [{"price": 20}, {"price": 35}])  # doctest: +SKIP
+    >>> index.search(query, k=5, where={"price": {"<": 30}})  # doctest: +SKIP
+"""
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "Hit": "store",
+    "VectorIndex": "vector_index",
+    "VectorStore": "store",
+    "exact_neighbours": "exact",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tl_keras.retrieval' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"tl_keras.retrieval.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
