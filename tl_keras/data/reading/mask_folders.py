@@ -126,8 +126,8 @@ def _indices(
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     if not class_names or isinstance(class_names, str):
         raise InputError(
-            "index masks need class_names: the classes of the values 0, 1, ... in order, or "
-            "{value: name}"
+            "index masks need class_names (--classes): the classes of the values 0, 1, ... in "
+            "order (void: not counted), or {value: name}"
         )
     if isinstance(class_names, Mapping):
         named = {value: class_name(name) for value, name in class_names.items()}
