@@ -193,5 +193,7 @@ def test_what_is_missing_is_said(table):
     for target in ("pixels", "instances"):
         with pytest.raises(InputError, match="1 images have no mask"):
             replace(table, masks=(None, *table.masks[1:])).dataset(target=target)
+        with pytest.raises(InputError, match="class number 1, the table names 1"):
+            replace(table, class_names=("a",)).dataset(target=target)
     with pytest.raises(InputError, match="choose labels"):
         table.dataset(target="bboxes")

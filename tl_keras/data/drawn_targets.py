@@ -9,6 +9,12 @@ from tl_keras.data.decoding import UnreadableImageError
 from tl_keras.data.examples import Examples
 from tl_keras.data.instance_targets import maps_of
 from tl_keras.data.instances import Instances, seen
+from tl_keras.data.needed_columns import (
+    check_mask_size,
+    image_sizes,
+    mask_classes,
+    nothing_in,
+)
 from tl_keras.data.packed_maps import PackedMaps
 from tl_keras.errors import InputError
 
@@ -49,7 +55,7 @@ class BoxTargets:
         self._examples, self._image_size, self._resize = examples, image_size, resize
         most = max((int((~boxes.ignore).sum()) for boxes in examples.boxes), default=0)
         if not most and len(examples):
-            raise _nothing_in(examples, "a box that counts", "boxes")
+            raise nothing_in(examples, "a box that counts", "boxes")
         self.shape = (len(examples), max(1, most), 6)
 
     def row(self, index: int, change: Change) -> np.ndarray:
@@ -96,9 +102,9 @@ class PixelTargets:
     dtype = np.dtype("uint8")
 
     def __init__(self, examples: Examples, image_size: int, resize: str):
-        kinds = _check_masks(examples)
+        kinds = mask_classes(examples)
         if not kinds and len(examples):
-            raise _nothing_in(examples, "a class by pixel", "masks")
+            raise nothing_in(examples, "a class by pixel", "masks")
         if len(kinds) == 1:
             raise InputError(
                 f"every pixel of {examples.root or 'the data'} is of the class {kinds[0]!r} or "
@@ -131,7 +137,7 @@ class PixelTargets:
     def _classes(self, index: int) -> tuple[np.ndarray, None]:
         height, width = self._sizes[index]
         mask = self._examples.masks[index].semantic(height, width)
-        _check_size(self._examples.paths[index], mask, height, width)
+        check_mask_size(self._examples.paths[index], mask, height, width)
         return mask, None
 
 
@@ -161,9 +167,9 @@ class InstanceTargets:
     dtype = np.dtype("float32")
 
     def __init__(self, examples: Examples, image_size: int, resize: str):
-        kinds = _check_masks(examples)
+        kinds = mask_classes(examples)
         if len(examples) and all(name.casefold() == "background" for name in kinds):
-            raise _nothing_in(examples, "a thing", "masks")
+            raise nothing_in(examples, "a thing", "masks")
         self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
         self.shape = (len(examples), image_size, image_size, 6)
@@ -195,7 +201,7 @@ class InstanceTargets:
         height, width = self._sizes[index]
         things = self._examples.masks[index].things(height, width)
         path = self._examples.paths[index]
-        _check_size(path, things.ids, height, width)
+        check_mask_size(path, things.ids, height, width)
         if len(things) > _MOST:
             raise UnreadableImageError(
                 f"the mask of {path}", f"{len(things)} things, over the bound of {_MOST}"
@@ -241,42 +247,3 @@ def _forget(ids: np.ndarray, classes: np.ndarray, boxes: Boxes) -> None:
             drawn = (np.append(classes, -1)[inside[inside > 0] - 1] == label).any()
         if not drawn:
             inside[inside == 0] = -1
-
-
-def _nothing_in(examples: Examples, what: str, column: str) -> InputError:
-    return InputError(
-        f"none of the {len(examples)} images of {examples.root or 'the data'} has {what}; give "
-        f"{column} to learn from, or measure on"
-    )
-
-
-def _check_masks(examples: Examples) -> list[str]:
-    """The classes that the masks' pixels may have."""
-    if examples.masks is None:
-        raise InputError(
-            f"{examples.root or 'the data'} brings no masks; read them with "
-            "tl_keras.data.from_masks or from_coco"
-        )
-    bare = [path for path, mask in zip(examples.paths, examples.masks, strict=True) if not mask]
-    if bare:
-        raise InputError(f"{len(bare)} images have no mask, the first {bare[0]}; add or drop it")
-    kinds = {kind for mask in examples.masks for kind in mask.kinds()}
-    return [examples.class_names[kind] for kind in sorted(kinds)]
-
-
-def _check_size(path: str, mask: np.ndarray, height: int, width: int) -> None:
-    if mask.shape != (height, width):
-        raise UnreadableImageError(
-            f"the mask of {path}",
-            f"it has {mask.shape[1]} x {mask.shape[0]} px, the image {width} x {height}",
-        )
-
-
-def image_sizes(examples: Examples) -> list[tuple[int, int]]:
-    """Height and width of each image, px, upright."""
-    if examples.sizes is None:
-        raise InputError(
-            "the table does not say how large its images are; read it with a function of "
-            "tl_keras.data, or give Examples(sizes=...)"
-        )
-    return [(int(height), int(width)) for height, width in examples.sizes]

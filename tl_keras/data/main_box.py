@@ -7,8 +7,9 @@ import numpy as np
 from tl_keras.data.augment.change import Change
 from tl_keras.data.augment.geometry import move_boxes, to_square
 from tl_keras.data.boxes import Boxes
-from tl_keras.data.drawn_targets import LEFT, image_sizes
+from tl_keras.data.drawn_targets import LEFT
 from tl_keras.data.examples import Examples
+from tl_keras.data.needed_columns import image_sizes
 from tl_keras.errors import InputError
 
 
