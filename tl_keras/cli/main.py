@@ -15,6 +15,7 @@ COMMANDS = {
     "train": ("tl_keras.cli.train", "train a classifier on a folder of images"),
     "predict": ("tl_keras.cli.predict", "name the class of new images"),
     "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),
+    "export": ("tl_keras.cli.export", "write a trained model as SavedModel, LiteRT or ONNX"),
     "augment": ("tl_keras.cli.augment", "draw what augmentation shows the model"),
     "convert": ("tl_keras.cli.convert", "turn sound, series, mouse tracks or pages into images"),
     "lr-find": ("tl_keras.cli.lr_find", "find a learning rate by a range test"),

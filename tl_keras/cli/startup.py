@@ -12,7 +12,7 @@ def start_keras() -> str:
     TensorFlow writes a dozen lines to standard error before any of its log settings apply; they
     would bury ours.  An error of the import itself is raised as ever.
     """
-    with _standard_error_to_nowhere():
+    with standard_error_to_nowhere():
         import keras
 
         backend = keras.backend.backend()
@@ -29,7 +29,8 @@ def start_keras() -> str:
 
 
 @contextlib.contextmanager
-def _standard_error_to_nowhere() -> Iterator[None]:
+def standard_error_to_nowhere() -> Iterator[None]:
+    """Within, nothing is written to standard error, by C++ neither."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path

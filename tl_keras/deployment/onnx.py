@@ -1,0 +1,79 @@
+"""ONNX: one file for ONNX Runtime and everything that reads it, without TensorFlow."""
+
+import importlib
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tl_keras.deployment.signature import INPUT, Signature
+from tl_keras.errors import InputError
+
+_OPSET = 18  # the newest that tf2onnx 1.17 writes; ONNX Runtime 1.14 (2023) and later run it
+
+
+def require() -> None:
+    """Check the packages of the extra ``onnx``.
+
+    Raises:
+        InputError: One is missing.
+    """
+    for package in ("onnx", "tf2onnx", "onnxruntime"):
+        _need(package)
+
+
+def write(signature: Signature, path: Path) -> None:
+    """Write a file whose batch size is free.
+
+    Raises:
+        InputError: A package of the extra ``onnx`` is missing, or tf2onnx cannot say an operation.
+    """
+    onnx, tf2onnx = _need("onnx"), _need("tf2onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from keras.src.export.tf2onnx_lib import patch_tf2onnx
+
+        patch_tf2onnx()  # tf2onnx 1.17 does not know numpy 2
+    log = logging.getLogger("tf2onnx")
+    level, _ = log.level, log.setLevel(logging.CRITICAL)
+    try:
+        model, _ = tf2onnx.convert.from_function(
+            signature.function, input_signature=signature.function.input_signature, opset=_OPSET
+        )
+    finally:
+        log.setLevel(level)
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    unknown = {node.op_type for node in model.graph.node if not _known(onnx, node)}
+    if unknown:
+        # tf2onnx writes them down as they are and says so in its log only.
+        raise InputError(f"tf2onnx knows no ONNX for {', '.join(sorted(unknown))}")
+    onnx.save(model, path)
+
+
+def runner(path: Path) -> Callable[[np.ndarray], dict[str, Any]]:
+    """From images, float32 (batch, S, S, 3), to outputs by name, run by ONNX Runtime on the CPU.
+
+    Raises:
+        InputError: A package of the extra ``onnx`` is missing.
+    """
+    session = _need("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda images: dict(zip(names, session.run(None, {INPUT: images}), strict=True))
+
+
+def _known(onnx: Any, node: Any) -> bool:
+    return node.domain != "" or onnx.defs.has(node.op_type)
+
+
+def _need(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as problem:
+        raise InputError(
+            f"ONNX needs {package}, which is not installed; pip install 'tl-keras[onnx]', or leave "
+            "this format out"
+        ) from problem
