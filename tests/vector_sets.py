@@ -5,13 +5,13 @@ import numpy as np
 
 def clustered(count, dimension, seed=0, kinds=20, styles=200, part=0):
     """Unit vectors, float32; other parts of a seed are drawn around the same kinds."""
-    world = np.random.default_rng(seed)
+    world = np.random.default_rng([7, seed])
     spectrum = np.arange(1, dimension + 1) ** -0.5
     spectrum /= np.linalg.norm(spectrum)
     centres = world.normal(size=(kinds, dimension)) * spectrum
     centres = centres[world.integers(kinds, size=styles)]
     centres += 0.7 * world.normal(size=(styles, dimension)) * spectrum
-    rng = np.random.default_rng([seed, part])
+    rng = np.random.default_rng([9, seed, part])
     points = centres[rng.integers(styles, size=count)]
     points = points + 0.5 * rng.normal(size=(count, dimension)) * spectrum
     return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype("float32")

@@ -28,6 +28,7 @@ _HELD_OUT = 256
 _STEP = 1 << 15  # vectors added at once
 _PROBES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 _MOST = 0.8  # share of allowed vectors from which every cell holds about its share of them
+_FILTERED = 2
 _CANDIDATES = {10: (30, 50, 75, 100, 150, 250, 400), 100: (150, 250, 400, 700, 1200)}
 # Microseconds, measured: reading a code, ranking a candidate, reading a float of a vector.
 _PER_CODE, _PER_CANDIDATE, _PER_FLOAT = 0.013, 0.36, 0.0003
@@ -84,13 +85,13 @@ class Cells:
         count, dimension = vectors.shape
         rng = np.random.default_rng(0)
         lists = max(1, round(2 * math.sqrt(count))) if trained is None else trained.lists
-        centres = faiss.IndexFlatIP(dimension)
+        # Among unit vectors the nearest is the one of the highest cosine; cells come out more even.
+        centres = faiss.IndexFlatL2(dimension)
         if trained is not None:
             centres.add(trained._index.quantizer.reconstruct_n(0, lists))
-        index = faiss.IndexIVFRaBitQ(centres, dimension, lists, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFRaBitQ(centres, dimension, lists, faiss.METRIC_L2)
         index.cp.max_points_per_centroid = 64
         index.cp.min_points_per_centroid = 1
-        index.cp.spherical = True
         sample = np.sort(rng.choice(count, min(count, 64 * lists), replace=False))
         index.train(np.ascontiguousarray(vectors[sample]))  # leaves centres that are there
         held = np.sort(rng.choice(count, min(_HELD_OUT, count // 20), replace=False))
@@ -114,12 +115,14 @@ class Cells:
         faiss, index = import_faiss(), self._index
         if index.ntotal < 10 * k or not len(held):
             return None
-        queries = np.ascontiguousarray(vectors[held])
+        queries = np.ascontiguousarray(vectors[held[: 10 * _HELD_OUT // k]])
         rows, scores = exact_neighbours(vectors, queries, k + len(held))
         scores = np.where(np.isin(rows, held), -np.inf, scores)  # they are not in the cells
         needed = -np.sort(-scores, axis=1)[:, k - 1] - 1e-6
         options = []
         for probes in (one for one in _PROBES if one <= self.lists):
+            if options and self._cost(probes, min(_CANDIDATES[k])) >= min(options)[0]:
+                break
             asked = faiss.SearchParametersIVF(nprobe=probes)
             _, found = index.search(queries, max(_CANDIDATES[k]), params=asked)
             reached = np.stack(
@@ -167,7 +170,9 @@ class Cells:
             return _ranked(vectors, query, k, allowed)
         faiss, index, one = import_faiss(), self._index, query[None]
         if share < _MOST:
-            # As many allowed vectors as the measured number of cells holds of any.
+            # As many allowed vectors as the measured number of cells holds of any, and then some:
+            # what is left may be none of the query's kind, all about equally far.
+            probes, candidates = probes * _FILTERED, candidates * _FILTERED
             in_cells = allowed.in_cells(self.cell_of_row, self.lists)
             order = index.quantizer.search(one, self.lists)[1][0]
             wanted = min(count, len(vectors) * probes / self.lists)
