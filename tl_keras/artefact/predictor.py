@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tl_keras.data.decoding import read_image
 from tl_keras.data.framing import frame_of
 from tl_keras.errors import InputError
 from tl_keras.tasks.registry import get_task
@@ -16,6 +17,8 @@ from tl_keras.tasks.task import Task
 from tl_keras.training.judging import joined
 
 _BATCH = 32
+# Sides of pictures, px: words must be readable, and nobody looks at more.
+_SMALLEST, _LARGEST = 480, 1600
 
 
 class Predictor:
@@ -62,13 +65,15 @@ class Predictor:
         self.resize: str = self.description["resize"]
         self.tta: str = self.description.get("tta", "none")
 
-    def predict(self, sources: Any, tta: str | None = None) -> list[Any]:
+    def predict(self, sources: Any, tta: str | None = None, tiled: bool = False) -> list[Any]:
         """Predict images given as paths, encoded bytes, or arrays.
 
         Args:
             sources: One or a list of: a path (``str`` or ``Path``); the bytes of an image file; a
                 uint8 array (H, W), (H, W, 3) or (H, W, 4), 0..255, of any size.  An array
                 (N, H, W, 3) is N images.
+            tiled: Look at each image in its own px, in overlapping tiles of the model's size, and
+                not resized to it: for segmenters that were trained on pieces of such images.
             tta: Test-time augmentation: the name of a preset (``tl_keras.data.PRESETS``), over
                 whose fixed views, such as mirror images, probabilities are averaged; by default
                 :attr:`tta`.  For tasks with one answer an image.
@@ -85,15 +90,20 @@ class Predictor:
         """
         sources = as_list(sources)
         names = [_name(source, i) for i, source in enumerate(sources)]
-        return self.answers(names, self.placed(sources, tta))
+        return self.answers(names, self.placed(sources, tta, tiled))
 
-    def placed(self, sources: Sequence[Any], tta: str | None = None) -> list[Any]:
+    def placed(
+        self, sources: Sequence[Any], tta: str | None = None, tiled: bool = False
+    ) -> list[Any]:
         """What the model says of each source, in the source's own px, before it is put in words.
 
         Args:
             sources: A list as of :meth:`predict`.
             tta: As in :meth:`predict`.
+            tiled: As in :meth:`predict`.
         """
+        if tiled:
+            return [self.task.tiled(self.model, read_image(source)) for source in sources]
         predictions = self.raw(sources, tta)
         if self.task.pooled:
             return predictions
@@ -114,9 +124,9 @@ class Predictor:
         Raises:
             InputError: The task has nothing to draw.
         """
-        from tl_keras.data.decoding import read_image
-
-        return self.task.picture(read_image(source), None, placed, self.names, self.settings)
+        image = read_image(source)
+        side = min(_LARGEST, max(_SMALLEST, *image.shape[:2]))
+        return self.task.picture(image, None, placed, self.names, self.settings, side)
 
     def probabilities(self, sources: Sequence[Any], tta: str | None = None) -> np.ndarray:
         """Probabilities, float64 (N, outputs), of sources as in :meth:`predict`.

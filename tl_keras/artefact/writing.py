@@ -156,6 +156,7 @@ def described_split(train: Any, val: Any, test: Any = None) -> dict[str, Any] | 
 
 def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
     from tl_keras.evaluation.report import write_report
+    from tl_keras.evaluation.report_blocks import gallery
 
     if not run.metrics:
         file.write_text(
@@ -189,10 +190,12 @@ def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
             **said.get("baselines", {}),
             name: guess,
         },
-        sections=run.task.report(run.metrics),
+        sections={
+            **run.task.report(run.metrics),
+            **({"The worst images": gallery(run.shown)} if run.shown else {}),
+        },
         history=run.history,
         skipped=said["skipped"],
-        examples_preview=run.shown,
         reproduce={
             "command": said.get("command"),
             "Seed": said["seed"],

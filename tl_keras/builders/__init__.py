@@ -8,6 +8,8 @@ _PUBLIC = {
     "build_tagger": "classifier",
     "build_localizer": "localizer",
     "build_detector": "detector",
+    "build_segmenter": "segmenter",
+    "build_instance_segmenter": "instance_segmenter",
     "detector_strides": "detector",
     "detection_model": "suppression",
     "instances_model": "instance_decoding",

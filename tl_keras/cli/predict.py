@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a picture of each image with its boxes or masks there, and of masks a PNG file "
         "with the class (or the number of the thing) of every pixel; must not exist yet",
     )
+    parser.add_argument(
+        "--tiled",
+        action="store_true",
+        help="look at each image in its own pixels, in overlapping tiles, not resized to the "
+        "model's size: for segmenters trained on pieces of such images",
+    )
     add_tta(parser)
     add_json(parser)
 
@@ -62,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         predictions, skipped = [], []
         for path in tqdm(paths, desc="  predicting", unit="image", disable=len(paths) < 20):
             try:
-                placed = predictor.placed([path], options.tta)
+                placed = predictor.placed([path], options.tta, options.tiled)
                 predictions += predictor.answers([path], placed)
                 if drawing:
                     drawing.add(path, placed[0], predictions[-1])

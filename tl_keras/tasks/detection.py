@@ -8,6 +8,7 @@ import numpy as np
 
 from tl_keras.data.framing import Frame
 from tl_keras.errors import InputError
+from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.coco_tool import need_pycocotools
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
@@ -112,10 +113,11 @@ class Detection(Task):
         """Quality focal loss of the classes, CIoU of the boxes."""
         from tl_keras.tasks.detection_objective import DetectionLoss
 
-        if recipe.class_weights is not None or recipe.label_smoothing:
+        plain = recipe.loss == "crossentropy" and recipe.class_weights is None
+        if not plain or recipe.label_smoothing:
             raise InputError(
-                "--task detect knows neither class weights nor label smoothing; leave them out of "
-                "the recipe"
+                "--task detect has a loss of its own, without class weights and label smoothing; "
+                "leave these out of the recipe"
             )
         return DetectionLoss.of(model)
 
@@ -215,12 +217,13 @@ class Detection(Task):
 
     def picture(
         self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],
-        settings: Mapping[str, Any],
+        settings: Mapping[str, Any], side: int = PANEL_SIDE,
     ) -> np.ndarray:  # fmt: skip
         """Boxes with class and score."""
         from tl_keras.evaluation.box_pictures import detection_picture
 
-        return detection_picture(image, truth, prediction, names, threshold_of(settings))
+        least = threshold_of(settings)
+        return detection_picture(image, truth, prediction, names, least, side=side)
 
 
 def threshold_of(settings: Mapping[str, Any]) -> float:

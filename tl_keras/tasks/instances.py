@@ -9,6 +9,7 @@ import numpy as np
 from tl_keras.data.framing import Frame
 from tl_keras.data.instances import Instances
 from tl_keras.errors import InputError
+from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.coco_tool import need_pycocotools
 from tl_keras.tasks.detection import counted, things_said, threshold_of
@@ -243,9 +244,10 @@ class InstanceSegmentation(Task):
 
     def picture(
         self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],
-        settings: Mapping[str, Any],
+        settings: Mapping[str, Any], side: int = PANEL_SIDE,
     ) -> np.ndarray:  # fmt: skip
         """Each thing in a colour of its own, with its outline."""
         from tl_keras.evaluation.mask_pictures import instances_picture
 
-        return instances_picture(image, truth, prediction, names, threshold_of(settings))
+        least = threshold_of(settings)
+        return instances_picture(image, truth, prediction, names, least, side=side)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tl_keras.data.framing import Frame
 from tl_keras.errors import InputError
+from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
@@ -187,12 +188,12 @@ class Localization(Task):
 
     def picture(
         self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],
-        settings: Mapping[str, Any],
+        settings: Mapping[str, Any], side: int = PANEL_SIDE,
     ) -> np.ndarray:  # fmt: skip
         """The box with its class."""
         from tl_keras.evaluation.box_pictures import localization_picture
 
-        return localization_picture(image, truth, prediction, names)
+        return localization_picture(image, truth, prediction, names, side=side)
 
 
 def corners(box: Sequence[float]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from tl_keras.data.framing import Frame
 from tl_keras.data.masks import IGNORE
 from tl_keras.errors import InputError
+from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
@@ -132,6 +133,13 @@ class Segmentation(Task):
         """Classes by the image's own pixels."""
         return frame.mask(prediction, IGNORE)
 
+    def tiled(self, model: keras.Model, image: np.ndarray) -> np.ndarray:
+        """Classes by the image's own pixels, see ``tl_keras.evaluation.tiling.predict_tiled``."""
+        from tl_keras.evaluation.tiling import predict_tiled
+
+        maps = predict_tiled(model.predict_on_batch, image, model.input_shape[1])
+        return self.predictions(model, maps)
+
     def measure(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any] | None,
@@ -198,12 +206,12 @@ class Segmentation(Task):
 
     def picture(
         self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],
-        settings: Mapping[str, Any],
+        settings: Mapping[str, Any], side: int = PANEL_SIDE,
     ) -> np.ndarray:  # fmt: skip
         """Classes in colours over the image."""
         from tl_keras.evaluation.mask_pictures import segmentation_picture
 
-        return segmentation_picture(image, truth, prediction, names)
+        return segmentation_picture(image, truth, prediction, names, side=side)
 
 
 def _gives_logits(model: keras.Model) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tl_keras.data.framing import Frame
 from tl_keras.errors import InputError
+from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 
 if TYPE_CHECKING:
@@ -109,6 +110,18 @@ class Task(abc.ABC):
         """A prediction in the pixels of the image itself instead of the square."""
         return prediction
 
+    def tiled(self, model: keras.Model, image: np.ndarray) -> Any:
+        """A prediction in the image's own px, tile by tile, of an image of any size.
+
+        Args:
+            model: The final model.
+            image: uint8 (H, W, 3).
+
+        Raises:
+            InputError: The task has no such prediction.
+        """
+        raise InputError(f"tiles are for --task segment; --task {self.name} looks at whole images")
+
     def tune(
         self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -176,7 +189,7 @@ class Task(abc.ABC):
 
     def picture(
         self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],
-        settings: Mapping[str, Any],
+        settings: Mapping[str, Any], side: int = PANEL_SIDE,
     ) -> np.ndarray:  # fmt: skip
         """An image with its prediction, beside its truth unless that is None.
 
@@ -186,6 +199,7 @@ class Task(abc.ABC):
             prediction: Of the image.
             names: Of what is told apart.
             settings: Of the model.
+            side: Longest side of each image in the picture, px; smaller ones are scaled up.
 
         Returns:
             uint8 (height, width, 3).

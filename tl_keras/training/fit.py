@@ -139,6 +139,7 @@ def fit(
             return augmented(chosen, augment)
 
         known = choose() if folder is None else remembered(folder, choose, placement.chief)
+        check_recipe(model, known, task, arrays=not hasattr(train, "dataset"))
     recipe = known
     if verbose:
         stages = " -> ".join(stage.name for stage in recipe.stages)

@@ -20,6 +20,11 @@ from tl_keras.training.recipes import Recipe
 _SHOWN = 12
 
 
+def _caption(data: Any, judged: Any) -> str:
+    name = Path(data.paths[judged.index]).name if hasattr(data, "paths") else f"{judged.index}"
+    return f"{name}: {judged.caption}"
+
+
 @dataclass
 class Run:
     """A finished (or interrupted) training run.
@@ -108,7 +113,8 @@ class Run:
         self.settings = self.task.tune(truths, predictions, self.metrics)
         worst = self.task.worst(truths, predictions, self.names, self.settings)[:_SHOWN]
         self.shown = [
-            (self._picture(val, shown.index, truths, predictions), shown.caption) for shown in worst
+            (self._picture(val, one.index, truths, predictions), _caption(val, one))
+            for one in worst
         ]
 
     def _picture(
