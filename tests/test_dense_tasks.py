@@ -201,6 +201,11 @@ def test_the_command_trains_on_annotated_pictures(task, coco, tmp_path, capsys):
     assert len(list((tmp_path / "m").glob("worst-*.jpg"))) == 12
 
 
+def test_models_that_say_where_are_not_averaged(coco, capsys):
+    assert main(["train", str(coco), "--task", "detect", "--folds", "2", "--ensemble"]) == 2
+    assert "--ensemble averages" in capsys.readouterr().err
+
+
 def test_every_task_has_a_line_and_a_record():
     assert list(KINDS) == list(TASKS)
     for name, task in TASKS.items():

@@ -12,6 +12,7 @@ from tl_keras.cli.fold_summary import finish
 from tl_keras.cli.options import messages
 from tl_keras.cli.resuming import settings_of, unfinished_run
 from tl_keras.errors import InputError
+from tl_keras.tasks.kinds import AVERAGED
 
 
 def add_folds(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +118,12 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"--folds is 2 or more; got {options.folds}")
     if options.repeats < 1:
         raise InputError(f"--repeats is 1 or more; got {options.repeats}")
-    if options.batch_size < 1:
+    if options.ensemble and options.task not in AVERAGED:
+        raise InputError(
+            f"--ensemble averages one answer an image, which --task {options.task} has not; leave "
+            "it out"
+        )
+    if options.batch_size is not None and options.batch_size < 1:
         raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
     if options.workers > 1:
         raise InputError("--folds trains one fold after the other here; leave --workers out")

@@ -12,3 +12,6 @@ KINDS = {
 
 #: Tasks to which the pixels of nothing are a class of their own.
 WITH_BACKGROUND = ("segment",)
+
+#: Tasks with probabilities an image, which views of it and several models can average.
+AVERAGED = ("classify", "tag")
