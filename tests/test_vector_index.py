@@ -1,6 +1,7 @@
 """The index in a folder, against a dictionary and a full comparison."""
 
 import importlib.util
+import sys
 import threading
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from vector_sets import Reference, clustered
 
 from tl_keras.errors import InputError
-from tl_keras.retrieval import VectorIndex, array_files, segment
+from tl_keras.retrieval import PostgresIndex, VectorIndex, array_files, segment
 from tl_keras.retrieval.array_files import Ids
 from tl_keras.retrieval.exact import exact_neighbours
 
@@ -332,3 +333,15 @@ def test_ids_of_equal_hash_are_told_apart(tmp_path, monkeypatch):
     )
     Ids.write(tmp_path, ["aa", "b", "cc", "dd"])
     assert Ids(tmp_path).rows(["dd", "cc", "aa", "b", "ee", "fff"]).tolist() == [3, 2, 0, 1, -1, -1]
+
+
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(segment, "EXACT_UP_TO", 2)
+    store = filled(tmp_path)
+    for module in ("faiss", "psycopg"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=r"pip install 'tl-keras\[search\]'"):
+        store.add(["c"], np.ones((1, 3)))
+    assert store.count() == 2
+    with pytest.raises(InputError, match=r"pip install 'tl-keras\[postgres\]'"):
+        PostgresIndex("postgresql:///shop", "shoes")

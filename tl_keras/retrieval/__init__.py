@@ -14,6 +14,7 @@ from typing import Any
 
 _PUBLIC = {
     "Hit": "store",
+    "PostgresIndex": "postgres",
     "VectorIndex": "vector_index",
     "VectorStore": "store",
     "exact_neighbours": "exact",
