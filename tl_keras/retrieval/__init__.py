@@ -17,6 +17,8 @@ _PUBLIC = {
     "PostgresIndex": "postgres",
     "VectorIndex": "vector_index",
     "VectorStore": "store",
+    "evaluate_ranking": "ranking_metrics",
+    "evaluate_retrieval": "ranking_metrics",
     "exact_neighbours": "exact",
 }
 
