@@ -15,6 +15,7 @@ from PIL import Image
 
 import tl_keras as tl
 from tl_keras.cli.main import main
+from tl_keras.cli.options import percent
 from tl_keras.data.boxes import Boxes
 from tl_keras.data.instances import Instances
 from tl_keras.data.sample_examples import sample_examples
@@ -204,6 +205,11 @@ def test_the_command_trains_on_annotated_pictures(task, coco, tmp_path, capsys):
 def test_models_that_say_where_are_not_averaged(coco, capsys):
     assert main(["train", str(coco), "--task", "detect", "--folds", "2", "--ensemble"]) == 2
     assert "--ensemble averages" in capsys.readouterr().err
+
+
+def test_a_figure_that_cannot_be_measured_is_said_so():
+    assert percent({"value": None, "low": None, "high": None}) == "not measurable"
+    assert percent({"value": 0.5, "low": 0.25, "high": 0.75}).startswith("50.0 % (95 %")
 
 
 def test_every_task_has_a_line_and_a_record():

@@ -219,6 +219,18 @@ def test_class_folders_stay_class_folders_whatever_lies_beside(tmp_path):
         assert str(new.value).startswith(str(old.value))
 
 
+def test_what_is_learned_decides_between_two_ways(tmp_path):
+    root = voc(masks(tmp_path / "data"))
+    boxes = open_data(root, brings="boxes")
+    assert boxes.boxes is not None and boxes.masks is None
+    assert open_data(root, brings="masks").masks is not None
+    # Masks may lie beside the images of class folders.
+    classes = class_folders(tmp_path / "classes")
+    assert open_data(classes).masks is None
+    with pytest.raises(InputError, match="mask"):
+        open_data(classes, brings="masks")
+
+
 def test_what_could_be_two_things_is_refused_and_format_decides(tmp_path):
     root = voc(masks(tmp_path / "data"))
     with pytest.raises(InputError, match=r"several ways; .*masks \(.*voc \("):

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from tl_keras.tasks.kinds import WITH_BACKGROUND
+from tl_keras.tasks.kinds import NEEDS, WITH_BACKGROUND
 
 _BACKGROUND = "background"
 
@@ -30,6 +30,7 @@ def open_given(
         format=options.data_format,
         strict=getattr(options, "strict", False),
         defaults={**usual, **(defaults or {})},
+        brings=NEEDS.get(task),
         tags=getattr(options, "tags", None),
         **asked_of_reader(options),
     )
@@ -37,5 +38,9 @@ def open_given(
 
 def asked_of_reader(options: argparse.Namespace) -> dict[str, Any]:
     """What was said about how to read masks; stands in ``model.json`` for other data."""
-    asked = {"class_names": options.classes, "background": options.background}
+    asked = {
+        "class_names": options.classes,
+        "background": options.background,
+        "kind": options.masks,
+    }
     return {name: value for name, value in asked.items() if value is not None}

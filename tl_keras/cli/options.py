@@ -44,6 +44,12 @@ def add_data_format(parser: argparse.ArgumentParser) -> None:
         help="classes of mask files that do not name theirs, in the order of their values",
     )
     parser.add_argument(
+        "--masks",
+        choices=["index", "binary", "trimap", "things"],
+        help="what mask files hold: index (the number of the class), binary (dark and light), "
+        "trimap (1 thing, 2 background, 3 neither), things (one file a thing); default: found out",
+    )
+    parser.add_argument(
         "--background",
         metavar="NAME",
         help="class of the pixels that no mask covers (default: background, with --task segment)",
@@ -110,7 +116,11 @@ def print_json(value: Any) -> None:
     print()
 
 
-def percent(figure: dict[str, float]) -> str:
+def percent(figure: dict[str, float | None]) -> str:
     """``93.1 % (95 % interval 88.4 to 96.2)``."""
+    if figure["value"] is None:
+        return "not measurable"
+    if figure["low"] is None:
+        return f"{100 * figure['value']:.1f} %"
     value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
     return f"{value:.1f} % (95 % interval {low:.1f} to {high:.1f})"

@@ -114,7 +114,8 @@ class ClassMask:
             unknown = [str(v) for v in values if self.classes[v] == UNKNOWN]
             known = [str(v) for v in range(_VALUES) if self.classes[v] != UNKNOWN]
             reason = f"values {', '.join(unknown[:5])} stand for no class (known: "
-            raise UnreadableImageError(self.path, f"{reason}{', '.join(known)})")
+            remedy = "name them as well, 'void' for what is not to count"
+            raise UnreadableImageError(self.path, f"{reason}{', '.join(known)}); {remedy}")
         return classes.astype(np.uint8)
 
     def instances(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

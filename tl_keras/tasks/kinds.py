@@ -15,3 +15,6 @@ WITH_BACKGROUND = ("segment",)
 
 #: Tasks with probabilities an image, which views of it and several models can average.
 AVERAGED = ("classify", "tag")
+
+#: What tasks cannot do without.
+NEEDS = {"localize": "boxes", "detect": "boxes", "segment": "masks", "instances": "masks"}

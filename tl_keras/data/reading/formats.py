@@ -33,6 +33,11 @@ FORMATS: dict[str, tuple[str, str]] = {
 
 _PACKED = (".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz")
 
+_BRING = {
+    "boxes": ("voc", "coco", "yolo", "csv", "tfrecord"),
+    "masks": ("masks", "coco", "yolo", "csv"),
+}
+
 #: Why a folder is read as class folders that may be none.
 NOTHING_ELSE = "nothing of another format is in it"
 
@@ -75,12 +80,14 @@ def reader_of(format: str) -> Callable:
     return getattr(importlib.import_module("tl_keras.data"), FORMATS[format][0])
 
 
-def recognise(source: Any, format: str | None = None) -> Recognised:
+def recognise(source: Any, format: str | None = None, brings: str | None = None) -> Recognised:
     """Finds out what a source is.
 
     Args:
         source: a path, a URL, a data set object or arrays.
         format: its format if that is known; then only what its reader takes is looked for.
+        brings: ``"boxes"`` or ``"masks"`` where only data with these are of use: of several ways
+            to read a folder, those that bring them.
 
     Returns:
         The format and why.
@@ -100,7 +107,7 @@ def recognise(source: Any, format: str | None = None) -> Recognised:
         return Recognised(format, "it was asked for", source) if format else _object(source)
     path = Path(os.path.abspath(os.path.expanduser(source)))  # noqa: PTH100, PTH111 (links stay)
     if is_folder(path):
-        return _folder(source, path, format)
+        return _folder(source, path, format, brings)
     if not os.path.exists(path):  # noqa: PTH110 (False, not an error, for a link to itself)
         raise InputError(f"{source} does not exist; give the folder of your images")
     if format == "archive" or (format and archive_kind(path) is None):
@@ -118,10 +125,14 @@ def accepted() -> str:
     return ", ".join(what for _, what in FORMATS.values())
 
 
-def _folder(given: Any, path: Path, format: str | None) -> Recognised:
+def _folder(given: Any, path: Path, format: str | None, brings: str | None) -> Recognised:
     if format == "folder":
         return Recognised(format, "it was asked for", path)
     found = layouts_of(path)
+    if brings and not format:
+        found = [layout for layout in found if layout.format in _BRING[brings]] or found
+        if brings == "masks" and [layout.format for layout in found] == ["folder"]:
+            return Recognised("masks", "masks are asked for", path)  # beside the images, perhaps
     if format:
         found = [layout for layout in found if layout.format == format]
         if not found:

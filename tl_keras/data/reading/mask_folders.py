@@ -127,7 +127,8 @@ def _indices(
     if not class_names or isinstance(class_names, str):
         raise InputError(
             "index masks need class_names (--classes): the classes of the values 0, 1, ... in "
-            "order (void: not counted), or {value: name}"
+            "order (void: not counted), or {value: name}; masks that are dark and light alone: "
+            "kind='binary' (--masks binary)"
         )
     if isinstance(class_names, Mapping):
         named = {value: class_name(name) for value, name in class_names.items()}

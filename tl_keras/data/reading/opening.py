@@ -21,6 +21,7 @@ def open_data(
     strict: bool = False,
     progress: bool = True,
     defaults: Mapping[str, Any] | None = None,
+    brings: str | None = None,
     **options: Any,
 ) -> Examples:
     """Reads data of any kind that tl_keras knows: what every command's DATA goes through.
@@ -41,6 +42,8 @@ def open_data(
         progress: say what it was taken for, and show bars, on standard error.
         defaults: options for readers that take them, passed over by others: segmentation gives
             ``{"background": "background"}``.
+        brings: ``"boxes"`` or ``"masks"`` where a folder that can be read in several ways is of
+            use only with these.
         **options: of the reader of that format (``from_csv`` and so on), see
             :func:`tl_keras.data.reading.options.reader_options`; ``None`` is the reader's own.
 
@@ -56,7 +59,7 @@ def open_data(
     """
     if isinstance(source, Examples):
         return source
-    found = recognise(source, format)
+    found = recognise(source, format, brings)
     reader = reader_of(found.format)
     if found.format != "folder" and progress:
         print(f"{_name(source)}: read as {found.format}, for {found.why}", file=sys.stderr)
@@ -64,6 +67,7 @@ def open_data(
         given = {name: value for name, value in options.items() if value is not None}
         inner = None if format == "archive" else format
         given |= {"defaults": defaults} if defaults else {}
+        given |= {"brings": brings} if brings else {}
         return reader(source, format=inner, strict=strict, progress=progress, **given)
     given = reader_options(found.format, options, {**(defaults or {}), **found.options})
     if found.format == "folder":
