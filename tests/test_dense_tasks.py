@@ -190,6 +190,8 @@ def test_the_command_trains_on_annotated_pictures(task, coco, tmp_path, capsys):
     recipe = tmp_path / "one.toml"
     recipe.write_text('[[stages]]\nname = "all"\nepochs = 1\nunfreeze = "all"\n')
     asked = ["--backbone", tiny_backbone.NAME, "--weights", "none", "--image-size", "64"]
+    if task in ("segment", "instances"):
+        asked += ["--head", "fcn"]
     asked += ["--recipe", str(recipe), "--output", str(tmp_path / "out"), "--task", task]
     assert main(["train", str(coco), *asked, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -200,6 +202,12 @@ def test_the_command_trains_on_annotated_pictures(task, coco, tmp_path, capsys):
     measured = ["evaluate", str(tmp_path / "out"), str(coco), "--output", str(tmp_path / "m")]
     assert main(measured) == 0
     assert len(list((tmp_path / "m").glob("worst-*.jpg"))) == 12
+
+
+@pytest.mark.parametrize(("task", "has"), [("detect", "one of fcos, yolov8"), ("tag", "alone")])
+def test_a_head_that_a_task_has_not(task, has, coco, capsys):
+    assert main(["train", str(coco), "--task", task, "--head", "unet"]) == 2
+    assert has in capsys.readouterr().err
 
 
 def test_models_that_say_where_are_not_averaged(coco, capsys):

@@ -89,6 +89,18 @@ def for_task(data: Data, task: Any) -> Data:
     return Data(*(part if part is None else task.prepared(part) for part in data))
 
 
+def head(name: str | None, task: Any) -> str | None:
+    """The head asked for, which the task has.
+
+    Raises:
+        InputError: It has not.
+    """
+    if name is not None and name not in task.heads:
+        has = f"one of {', '.join(task.heads)}" if task.heads else "one alone, so leave it out"
+        raise InputError(f"--head {name} is none of --task {task.name}; it has {has}")
+    return name
+
+
 def data_name(data: str | None) -> str:
     """A name for results: that of the folder or file.
 

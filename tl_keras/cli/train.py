@@ -71,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "recipe's own, which mirrors); see `tl-keras augment`",
     )
     parser.add_argument(
+        "--head",
+        metavar="NAME",
+        help="what reads the base's maps: fcos or yolov8 (needs keras-cv) to detect; unet, fcn, "
+        "deeplabv3plus or fpn to segment or find instances (default: the first)",
+    )
+    parser.add_argument(
         "--batch-size",
         type=int,
         metavar="N",
@@ -162,6 +168,8 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     device = start_keras()
     from tl_keras.tasks.registry import get_task
 
+    choices.head(options.head, get_task(options.task))
+
     base = choices.base(options.backbone, options.weights, options.image_size)
     choices.check_base(base)
     if options.data is None:
@@ -220,8 +228,9 @@ def train_and_save(
     data = choices.for_task(data, task)
     weights = None if base.weights == "none" else base.weights
     model = task.build(
-        base.backbone, task.names(data.train), image_size=base.image_size, weights=weights
-    )
+        base.backbone, task.names(data.train), image_size=base.image_size, weights=weights,
+        head=choices.head(options.head, task),
+    )  # fmt: skip
     run = fit(
         model,
         data.train,

@@ -48,8 +48,9 @@ class Classification(Task):
         return tuple(str(i) for i in range(int(np.max(column_of(data, "training"))) + 1))
 
     def build(
-        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
-    ) -> keras.Model:
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None,
+        head: str | None = None,
+    ) -> keras.Model:  # fmt: skip
         """``build_classifier``."""
         from tl_keras.builders.classifier import build_classifier
 

@@ -64,6 +64,7 @@ class Detection(Task):
     mixed_target = None
     watch = "ap50"
     model_name = "detector"
+    heads = ("fcos", "yolov8")
     resize = "stretch"
     batch_size = 8
 
@@ -75,12 +76,15 @@ class Detection(Task):
         return tuple(str(i) for i in range(int(np.max(rows[..., 4] * (rows[..., 5] > 0))) + 1))
 
     def build(
-        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
-    ) -> keras.Model:
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None,
+        head: str | None = None,
+    ) -> keras.Model:  # fmt: skip
         """``build_detector``."""
         from tl_keras.builders.detector import build_detector
 
-        return build_detector(backbone, len(names), image_size=image_size, weights=weights)
+        return build_detector(
+            backbone, len(names), image_size=image_size, weights=weights, head=head or self.heads[0]
+        )
 
     def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
         """Examples with boxes, whose classes stand in ``names``."""

@@ -66,6 +66,7 @@ class InstanceSegmentation(Task):
     mixed_target = None
     watch = "thing_iou"
     model_name = "instance_segmenter"
+    heads = ("unet", "fcn", "deeplabv3plus", "fpn")
     resize = "stretch"
     batch_size = 8
 
@@ -77,14 +78,16 @@ class InstanceSegmentation(Task):
         return tuple(str(i) for i in range(int(classes[classes != 255].max())))
 
     def build(
-        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
-    ) -> keras.Model:
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None,
+        head: str | None = None,
+    ) -> keras.Model:  # fmt: skip
         """``build_instance_segmenter``."""
         from tl_keras.builders.instance_segmenter import build_instance_segmenter
 
         return build_instance_segmenter(
-            backbone, len(names), image_size=image_size, weights=weights
-        )
+            backbone, len(names), image_size=image_size, weights=weights,
+            decoder=head or self.heads[0],
+        )  # fmt: skip
 
     def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
         """Examples with masks, whose kinds of things stand in ``names``."""

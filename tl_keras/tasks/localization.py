@@ -59,8 +59,9 @@ class Localization(Task):
         return tuple(str(i) for i in range(int(np.max(column_of(data, "training")[..., 4])) + 1))
 
     def build(
-        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
-    ) -> keras.Model:
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None,
+        head: str | None = None,
+    ) -> keras.Model:  # fmt: skip
         """``build_localizer``."""
         from tl_keras.builders.localizer import build_localizer
 

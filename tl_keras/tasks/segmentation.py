@@ -46,6 +46,7 @@ class Segmentation(Task):
     mixed_target = None
     watch = "mean_iou"
     model_name = "segmenter"
+    heads = ("unet", "fcn", "deeplabv3plus", "fpn")
     resize = "stretch"
     batch_size = 8
 
@@ -57,8 +58,9 @@ class Segmentation(Task):
         return tuple(str(i) for i in range(int(found[found != IGNORE].max()) + 1))
 
     def build(
-        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
-    ) -> keras.Model:
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None,
+        head: str | None = None,
+    ) -> keras.Model:  # fmt: skip
         """``build_segmenter``."""
         from tl_keras.builders.segmenter import build_segmenter
 
@@ -67,7 +69,10 @@ class Segmentation(Task):
                 f"masks of one class ({', '.join(names)}) tell nothing apart; name what lies "
                 "around it: --background NAME"
             )
-        return build_segmenter(backbone, len(names), image_size=image_size, weights=weights)
+        return build_segmenter(
+            backbone, len(names), image_size=image_size, weights=weights,
+            decoder=head or self.heads[0],
+        )  # fmt: skip
 
     def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
         """Examples with masks, whose classes stand in ``names``."""

@@ -47,8 +47,9 @@ class Tagging(Task):
         return tuple(str(i) for i in range(column_of(data, "training").shape[-1]))
 
     def build(
-        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
-    ) -> keras.Model:
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None,
+        head: str | None = None,
+    ) -> keras.Model:  # fmt: skip
         """``build_tagger``."""
         from tl_keras.builders.classifier import build_tagger
 

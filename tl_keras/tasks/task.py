@@ -33,6 +33,7 @@ class Task(abc.ABC):
         model_name: Name of the models that its builder makes.
         names_key: What the table and ``model.json`` call the names.
         pooled: Whether the head reads one vector an image, so that a frozen base is computed once.
+        heads: What the part behind the base may be; none where there is no choice.
         resize: How images are made square where nobody says.
         batch_size: Images of a step where nobody says.
     """
@@ -45,6 +46,7 @@ class Task(abc.ABC):
     model_name: str
     names_key: str = "class_names"
     pooled: bool = False
+    heads: tuple[str, ...] = ()
     resize: str = "crop"
     batch_size: int = 32
 
@@ -54,9 +56,18 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def build(
-        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None
-    ) -> keras.Model:
-        """The model to train."""
+        self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None,
+        head: str | None = None,
+    ) -> keras.Model:  # fmt: skip
+        """The model to train.
+
+        Args:
+            backbone: A name of ``list_backbones``.
+            names: Of what it tells apart.
+            image_size: As of the builders.
+            weights: Likewise.
+            head: One of :attr:`heads`; by default the first.
+        """
 
     @abc.abstractmethod
     def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
