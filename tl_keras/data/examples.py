@@ -403,7 +403,7 @@ class Examples:
                 ``"memory"`` (3 × S × S bytes an image, half of the memory at most) or in one file
                 of this folder, for further runs as well (:mod:`tl_keras.data.pixel_cache`).
                 Augmentation comes after it.  ``None`` decodes anew in every epoch.
-            target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"``, ``"pixels"`` or
+            target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"box"``, ``"boxes"``, ``"pixels"`` or
                 ``"instances"``.
 
         Returns:
@@ -411,8 +411,9 @@ class Examples:
             give ``shuffle=False`` to ``fit``, which would shuffle the batches once more), of
             ``(images, targets)``: uint8 (B, S, S, 3) RGB 0..255, and labels, int32 (B,); or their
             one-hot rows, float32 (B, K); or tags, float32 (B, T): 1 present, 0 absent, -1 not
-            known; or boxes, float32 (B, M, 6): xyxy in px of the square, class, 1 or 0 for
-            padding; or classes by pixel, uint8 (B, S, S), 255 for none; or maps of single things,
+            known; or the main box of each image, float32 (B, 6): xyxy in px of the square, class,
+            1 or 0 for none; or all boxes, float32 (B, M, 6): the same, 0 for padding; or classes by
+            pixel, uint8 (B, S, S), 255 for none; or maps of single things,
             float32 (B, S, S, 6) (:class:`tl_keras.data.drawn_targets.InstanceTargets`).
 
         Raises:

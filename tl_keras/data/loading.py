@@ -33,7 +33,7 @@ class BatchLoader:
         augment: the name of a preset (:mod:`tl_keras.data.augment`), a callable on the batch, or
             ``None``.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
-        target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"``, ``"pixels"`` or
+        target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"box"``, ``"boxes"``, ``"pixels"`` or
             ``"instances"``; a preset that mixes images needs ``"one_hot"`` or ``"tags"``.
 
     Raises:

@@ -41,7 +41,7 @@ def build_dataset(
             images, or ``None``.
         drop_remainder: leave out a last, smaller batch.
         cache: ``"memory"`` or a folder to keep decoded images in, or ``None``.
-        target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"boxes"``, ``"pixels"`` or
+        target: ``"labels"``, ``"one_hot"``, ``"tags"``, ``"box"``, ``"boxes"``, ``"pixels"`` or
             ``"instances"``.
 
     Returns:

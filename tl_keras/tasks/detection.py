@@ -19,6 +19,12 @@ from tl_keras.tasks.task import Task, column_of
 if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
 
+#: Stands beside figures of a threshold that the same images chose.
+TUNED = (
+    "The score threshold is tuned on these images: on others, precision, recall and counts at it "
+    "will be a little worse. AP does not depend on it."
+)
+
 #: Scores from which on detections leave the model; a precision-recall curve needs low ones.
 LOWEST_SCORE = 0.01
 
@@ -160,7 +166,10 @@ class Detection(Task):
         from tl_keras.evaluation.detection_metrics import evaluate_detection
 
         threshold = None if settings is None else settings.get("score_threshold")
-        return evaluate_detection(truths, predictions, names, score_threshold=threshold)
+        found = evaluate_detection(truths, predictions, names, score_threshold=threshold)
+        if threshold is None:
+            found["notes"].append(TUNED)
+        return found
 
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
         """AP at IoU 0.5, AP as COCO averages it, precision and recall at the threshold."""

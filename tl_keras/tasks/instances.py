@@ -12,7 +12,7 @@ from tl_keras.errors import InputError
 from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.coco_tool import need_pycocotools
-from tl_keras.tasks.detection import counted, things_said, threshold_of
+from tl_keras.tasks.detection import TUNED, counted, things_said, threshold_of
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
 from tl_keras.tasks.task import Task, column_of
@@ -177,7 +177,10 @@ class InstanceSegmentation(Task):
 
         threshold = None if settings is None else settings.get("score_threshold")
         pairs = zip(truths, predictions, strict=True)
-        return evaluate_instances(pairs, names, score_threshold=threshold)
+        found = evaluate_instances(pairs, names, score_threshold=threshold)
+        if threshold is None:
+            found["notes"].append(TUNED)
+        return found
 
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
         """AP of masks at IoU 0.5, as COCO averages it, and panoptic quality."""
