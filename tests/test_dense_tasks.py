@@ -14,14 +14,16 @@ import tiny_backbone
 from PIL import Image
 
 import tl_keras as tl
+from tl_keras.cli.fold_summary import _headline
 from tl_keras.cli.main import main
 from tl_keras.cli.options import percent
 from tl_keras.data.boxes import Boxes
+from tl_keras.data.instance_targets import instance_targets
 from tl_keras.data.instances import Instances
 from tl_keras.data.sample_examples import sample_examples
 from tl_keras.data.samples import sample_set
 from tl_keras.errors import InputError
-from tl_keras.tasks.kinds import KINDS, WITH_BACKGROUND
+from tl_keras.tasks.kinds import AVERAGED, KINDS, WITH_BACKGROUND
 from tl_keras.tasks.registry import TASKS, get_task
 from tl_keras.training.dense_recipes import dense_recipe
 from tl_keras.training.placement import choose_placement
@@ -224,6 +226,7 @@ def test_every_task_has_a_line_and_a_record():
     assert list(KINDS) == list(TASKS)
     for name, task in TASKS.items():
         assert task.name == name and task.line == KINDS[name]
+        assert task.pooled == (name in AVERAGED)
 
 
 def small(task, count=6, names=("cat", "dog")):
@@ -240,7 +243,7 @@ def small(task, count=6, names=("cat", "dog")):
         boxes[i, 0] = x, y, x + 24, y + 24, kind, 1
         pixels[i, y : y + 24, x : x + 24] = kind + 1
         mask = pixels[i][None] > 0
-        maps[i, ..., :5] = tl.data.instance_targets.instance_targets(mask, [kind])
+        maps[i, ..., :5] = instance_targets(mask, [kind])
         maps[i, ..., 5] = mask[0]
     return images, {
         "localize": boxes[:, 0], "detect": boxes, "segment": pixels, "instances": maps,
@@ -249,8 +252,6 @@ def small(task, count=6, names=("cat", "dog")):
 
 @pytest.mark.parametrize("name", slow_but("localize", "instances"))
 def test_arrays_are_learned_from_too(name):
-    import tl_keras.data.instance_targets  # noqa: F401 - a module of its own
-
     task = get_task(name)
     data = small(task)
     model = task.build(tiny_backbone.NAME, task.names(data), image_size=64, weights=None)
@@ -277,6 +278,41 @@ def test_a_finished_run_is_found_again(name, tmp_path):
     assert made[0].metrics == made[1].metrics
     for one, other in zip(*(run.model.get_weights() for run in made), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_recipes_of_arrays_count_their_images():
+    task = get_task("segment")
+    data = small(task, count=24)
+    model = task.build(tiny_backbone.NAME, task.names(data), image_size=64, weights=None)
+    stop = keras.callbacks.LambdaCallback(on_train_begin=lambda _: _interrupt())
+    run = tl.fit(model, data, recipe="feature_extraction", callbacks=[stop], verbose=False)
+    assert run.interrupted and "24 training images, 3 steps an epoch" in run.recipe.reason
+
+
+def _interrupt():
+    raise KeyboardInterrupt
+
+
+def test_three_validation_images_make_no_interval_but_a_model(tmp_path, capsys):
+    task = get_task("segment")
+    train, val = small(task), small(task, count=3)
+    model = task.build(tiny_backbone.NAME, task.names(train), image_size=64, weights=None)
+    run = tl.fit(model, train, val, recipe=[Stage("all", 1, "all")], verbose=False)
+    figure = run.metrics["mean_iou"]
+    assert figure["value"] is not None and figure["low"] is None
+    assert percent(figure) == f"{100 * figure['value']:.1f} %"
+    run.save(tmp_path / "run")
+    assert "not measurable" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_figures_that_do_not_exist_are_said():
+    nowhere = {"value": None, "low": None, "high": None}
+    assert percent(nowhere) == "not measurable"
+    # Folds of which one has no precision, for it answered nothing.
+    one = {"metrics": dict.fromkeys(("ap50", "ap", "precision", "recall"), nowhere)}
+    figures = {name: {"value": 0.5} for name in ("ap50", "ap", "recall")}
+    shown = _headline(get_task("detect"), figures, one)
+    assert list(shown) == ["AP at IoU 0.5", "AP (COCO)", "recall"]
 
 
 def broken(task, case):

@@ -45,7 +45,7 @@ def finish(
             metrics = write_ensemble(members, result, test, command=options.command_line)
             summary["ensemble"] = {"members": len(members), "test_metrics": metrics}
         _write_page(options, task, said[0], summary, result / "report.html")
-        _print_summary(summary, task)
+        _print_summary(summary, task, said[0])
         sys.stdout.flush()
     return summary
 
@@ -93,7 +93,7 @@ def _write_page(
 
     tested = {}
     if "test_metrics" in summary:
-        for name, figure in task.headline(summary["test_metrics"]).items():
+        for name, figure in _headline(task, summary["test_metrics"], one).items():
             tested[f"{name}, models of the folds"] = _spread(figure)
     if _of_ensemble(summary):
         for name, figure in task.headline(_of_ensemble(summary)).items():
@@ -101,7 +101,7 @@ def _write_page(
     write_fold_page(
         path,
         title=f"{Path(one['data']).name}: {len(summary['runs'])} folds",
-        headline=task.headline(summary["metrics"]),
+        headline=_headline(task, summary["metrics"], one),
         figures=summary["metrics"],
         folds=summary["runs"],
         about={
@@ -116,6 +116,12 @@ def _write_page(
     )  # fmt: skip
 
 
+def _headline(task: Any, figures: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    """The figures to show first, but for those that not every fold has."""
+    told = task.headline({**dict.fromkeys(one["metrics"]), **figures})
+    return {name: figure for name, figure in told.items() if figure is not None}
+
+
 def _of_ensemble(summary: dict[str, Any]) -> dict[str, Any] | None:
     return summary.get("ensemble", {}).get("test_metrics")
 
@@ -124,19 +130,18 @@ def _spread(figure: dict[str, Any]) -> str:
     return f"{100 * figure['value']:.1f} ± {100 * figure['sd']:.1f} %"
 
 
-def _print_summary(summary: dict[str, Any], task: Any) -> None:
-    headline = task.headline
+def _print_summary(summary: dict[str, Any], task: Any, one: dict[str, Any]) -> None:
     runs = len(summary["runs"])
     print(f"\nOver {runs} folds (mean ± standard deviation; {summary['interval']}):")
-    _print_figures(headline(summary["metrics"]))
+    _print_figures(_headline(task, summary["metrics"], one))
     if "test_metrics" in summary:
         print("On the data's own test part, models of the folds (mean ± standard deviation):")
-        for name, figure in headline(summary["test_metrics"]).items():
+        for name, figure in _headline(task, summary["test_metrics"], one).items():
             print(f"  {name:<24} {_spread(figure)}")
     ensemble = _of_ensemble(summary)
     if ensemble:
         print("and the ensemble, on the same images:")
-        for name, figure in headline(ensemble).items():
+        for name, figure in task.headline(ensemble).items():
             print(f"  {name:<24} {percent(figure)}")
 
 

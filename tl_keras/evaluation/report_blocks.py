@@ -81,7 +81,9 @@ def bars(compared: Mapping[str, Any]) -> str:
                 f'<div class="bar"><span>{escape(name)}</span><span></span><span>–</span></div>'
             )
             continue
-        low, high = 100 * given["low"], 100 * given["high"]
+        low, high = (
+            100 * (given["value"] if given[key] is None else given[key]) for key in ("low", "high")
+        )
         rows.append(
             f'<div class="bar{" own" if k == 0 else ""}"><span>{escape(name)}</span>'
             f'<div class="track"><i style="width:{100 * given["value"]:.2f}%"></i>'

@@ -130,7 +130,8 @@ def fit(
 
         def choose() -> Recipe:
             if extraction is None:
-                chosen = dense_recipe(recipe, len(train), batch_size, pretrained, placement)
+                images = len(train if hasattr(train, "dataset") else train[1])
+                chosen = dense_recipe(recipe, images, batch_size, pretrained, placement)
             else:
                 chosen = recipe_for(
                     recipe, model, counts, batch_size, pretrained, placement,
