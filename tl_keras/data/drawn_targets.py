@@ -27,7 +27,8 @@ _MOST = 2**15 - 1  # things of one image: what int16 holds
 class BoxTargets:
     """The boxes of each image, padded to as many as the fullest image has.
 
-    Boxes that do not count (crowds, difficult ones) are left out.
+    Boxes that do not count (crowds, difficult ones) are marked so: they are neither things to find
+    nor background.
 
     Args:
         examples: With boxes.
@@ -37,10 +38,11 @@ class BoxTargets:
     Attributes:
         dtype: float32.
         shape: (N, M, 6): ``x1, y1, x2, y2`` in px of the square, class, and 1 for a box or 0 for
-            padding.
+            padding, -1 for a box that does not count.
 
     Raises:
-        InputError: The examples bring no boxes, or no sizes of images, or no image has one.
+        InputError: The examples bring no boxes, or no sizes of images, or no image has one that
+            counts.
     """
 
     dtype = np.dtype("float32")
@@ -53,9 +55,9 @@ class BoxTargets:
             )
         self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
-        most = max((int((~boxes.ignore).sum()) for boxes in examples.boxes), default=0)
-        if not most and len(examples):
+        if len(examples) and all(boxes.ignore.all() for boxes in examples.boxes):
             raise nothing_in(examples, "a box that counts", "boxes")
+        most = max((len(boxes) for boxes in examples.boxes), default=0)
         self.shape = (len(examples), max(1, most), 6)
 
     def row(self, index: int, change: Change) -> np.ndarray:
@@ -69,14 +71,13 @@ class BoxTargets:
             float32 (M, 6).
         """
         boxes = self._examples.boxes[index]
-        counted = ~boxes.ignore
         size = self._image_size
         matrix = change.matrix @ to_square(*self._sizes[index], size, self._resize)
-        moved, left = move_boxes(boxes.xyxy[counted], matrix, size, size, LEFT)
+        moved, left = move_boxes(boxes.xyxy, matrix, size, size, LEFT)
         rows = np.zeros(self.shape[1:], self.dtype)
         rows[: len(moved), :4] = moved
-        rows[: len(moved), 4] = boxes.classes[counted][left]
-        rows[: len(moved), 5] = 1
+        rows[: len(moved), 4] = boxes.classes[left]
+        rows[: len(moved), 5] = np.where(boxes.ignore[left], -1, 1)
         return rows
 
 

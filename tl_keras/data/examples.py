@@ -412,9 +412,10 @@ class Examples:
             ``(images, targets)``: uint8 (B, S, S, 3) RGB 0..255, and labels, int32 (B,); or their
             one-hot rows, float32 (B, K); or tags, float32 (B, T): 1 present, 0 absent, -1 not
             known; or the main box of each image, float32 (B, 6): xyxy in px of the square, class,
-            1 or 0 for none; or all boxes, float32 (B, M, 6): the same, 0 for padding; or classes by
-            pixel, uint8 (B, S, S), 255 for none; or maps of single things,
-            float32 (B, S, S, 6) (:class:`tl_keras.data.drawn_targets.InstanceTargets`).
+            1 or 0 for none; or all boxes, float32 (B, M, 6): the same, 0 for padding, -1 for one
+            that does not count; or classes by pixel, uint8 (B, S, S), 255 for none; or maps of
+            single things, float32 (B, S, S, 6)
+            (:class:`tl_keras.data.drawn_targets.InstanceTargets`).
 
         Raises:
             InputError: an argument is unusable; while reading, a file that was sound when scanned

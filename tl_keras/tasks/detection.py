@@ -60,8 +60,9 @@ class Detections(NamedTuple):
 class Detection(Task):
     """An image shows any number of things, each with a box.
 
-    A truth is float32 (M, 6): ``x1, y1, x2, y2``, class, flag (1 counts, 0 padding); a prediction
-    float32 (K, 6): ``x1, y1, x2, y2``, class, score (0: none), as of ``detection_model``.
+    A truth is float32 (M, 6): ``x1, y1, x2, y2``, class, flag (1 counts, 0 padding, -1 ignored); a
+    prediction float32 (K, 6): ``x1, y1, x2, y2``, class, score (0: none), as ``detection_model``
+    gives it.
     """
 
     name = "detect"
