@@ -136,6 +136,34 @@ def test_a_file_of_other_weights_is_refused_and_nothing_is_left(tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
+def test_random_layers_do_not_leave_the_house(tmp_path):
+    flips = keras.layers.RandomFlip("horizontal")
+    model = tl.build_classifier(
+        "mobilenet_025", 2, image_size=32, weights=None, augmentation=flips, dropout=0.5
+    )
+    said = export_model(model, tmp_path / "out", ["savedmodel"], names=["a", "b"], resize="pad")
+    assert said["class_names"] == ["a", "b"] and said["resize"] == "pad"
+
+
+def test_onnx_of_what_tf2onnx_does_not_know_by_itself(tmp_path):
+    """Exact GELU and grouped convolutions, which ConvNeXt is made of."""
+    for package in ("onnx", "onnxruntime", "tf2onnx"):
+        pytest.importorskip(package)
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = keras.layers.Rescaling(1 / 64, -2.0)(image)
+    x = keras.layers.Conv2D(6, 7, 4, padding="same", groups=3)(x)
+    x = keras.layers.LayerNormalization()(x)
+    x = keras.layers.Activation("gelu")(keras.layers.Dense(8)(x))
+    x = keras.layers.GlobalMaxPooling2D()(x)
+    x = keras.layers.Dense(3, activation="softmax", name="predictions")(x)
+    model = keras.Model(image, x, name="classifier")
+    said = export_model(model, tmp_path / "out", ["onnx"])
+    assert said["files"]["onnx"]["parity"]["8"]["largest_difference"]["probabilities"] < 1e-5
+    found = said_by_onnx(tmp_path / "out", pictures([9]))["probabilities"]
+    np.testing.assert_allclose(found, model.predict_on_batch(pictures([9])), atol=1e-5)
+
+
 @functools.cache
 def truth(task):
     model = lively(task)
@@ -303,3 +331,24 @@ def test_on_a_real_base(tmp_path, task, name):
     model = lively(task, "mobilenet_v3_small", 96, "bundled")
     said = export_model(model, tmp_path / "out", [name])
     assert all(one["agreement"] == 1 for one in said["files"][name]["parity"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["litert", "onnx"])
+@pytest.mark.parametrize("backbone", ["mobilenet_v2_035", "efficientnet_b0", "convnext_tiny"])
+def test_on_a_base_of_every_sort(tmp_path, backbone, name):
+    """Keras' own ONNX export of the last two was wrong without an error."""
+    if name == "onnx":
+        pytest.importorskip("tf2onnx")
+    said = export_model(lively("classify", backbone), tmp_path / "out", [name])
+    parities = said["files"][name]["parity"].values()
+    assert max(one["largest_difference"]["probabilities"] for one in parities) < 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", list(BUILDERS))
+def test_half_the_size_and_nearly_as_exact(tmp_path, task):
+    model = lively(task, "mobilenet_v3_small", 96, "bundled")
+    said = export_model(model, tmp_path / "out", ["litert", "litert-float16"])
+    whole, half = (said["files"][name]["bytes"] for name in ("litert", "litert-float16"))
+    assert half < 0.62 * whole

@@ -116,6 +116,7 @@ def _opened(
     model: Any, names: Sequence[str] | None, resize: str, settings: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], Task, "keras.Model"]:
     """What ``export.json`` says of the model, its task, and the model with its decoding."""
+    from tl_keras.builders.classifier import without_augmentation
     from tl_keras.tasks.registry import TASKS, task_of
 
     if isinstance(model, str | Path):
@@ -128,7 +129,7 @@ def _opened(
         finals = {"detections": TASKS["detect"], "instances": TASKS["instances"]}
         is_final = getattr(model, "name", None) in finals
         task = finals[model.name] if is_final else task_of(model)
-        final, kept = (model if is_final else task.final(model)), {}
+        final, kept = (model if is_final else task.final(without_augmentation(model))), {}
     size = final.input_shape[1]
     return (
         {
