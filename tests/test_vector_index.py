@@ -252,6 +252,17 @@ def test_threads_search_while_one_writes(tmp_path):
     assert not wrong
 
 
+def test_lengths_do_not_matter(tmp_path):
+    store = VectorIndex.create(tmp_path / "index", 3, "model")
+    store.add(["large", "small", "plain"], [[3e38, 3e38, 0], [1e-44, 0, 1e-44], [0, -0.5, -0.5]])
+    half = np.sqrt(0.5)
+    np.testing.assert_allclose(
+        store.vectors(["large", "small", "plain"]),
+        [[half, half, 0], [half, 0, half], [0, -half, -half]], atol=1e-6,
+    )  # fmt: skip
+    assert store.search([1e-42, 0, 1e-42], 1)[0].id == "small"
+
+
 def filled(tmp_path):
     store = VectorIndex.create(tmp_path / "index", 3, "model A")
     store.add(["a", "b"], np.eye(3)[:2], [{"price": 2}, {"price": 3}])

@@ -1,5 +1,6 @@
 """Changes an index, or reads it, in a process of its own: see test_vector_files.py."""
 
+import json
 import os
 import signal
 import sys
@@ -22,15 +23,16 @@ def die_at(step):
     left = [step]
 
     def counted(real):
-        def call(*arguments):
+        def call(*arguments, **named):
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return real(*arguments)
+            return real(*arguments, **named)
 
         return call
 
     os.fsync = counted(os.fsync)
+    json.dump = counted(json.dump)
     Path.replace = counted(Path.replace)
 
 

@@ -6,10 +6,10 @@ faiss.  A query visits the nearest cells, and the best by code are ranked by the
 themselves.  How many cells and candidates that takes is measured on vectors held out while the
 cells are filled, so the recall does not hang on what the vectors look like.
 
-Measured against faiss' IVF-Flat, IVF-SQ8, IVF-PQ and HNSW, hnswlib, usearch, ScaNN and an
-IVF-Flat in plain numpy on 100,000 clustered vectors of 256: as quick as the graphs at a recall of
-0.98 to 0.99, built in a fifth of their time, a sixteenth of the vectors' size, and untroubled by
-what spoils graphs: filters, deletions, and thousands of equal vectors.
+Measured against faiss' IVF-Flat, IVF-SQ8 and HNSW, hnswlib, usearch and ScaNN
+(``benchmarks/vector_search.py --others``): as quick as the graphs at a recall of 0.98 to 0.99,
+built in a fraction of their time, its codes a sixteenth of the vectors, untroubled by what spoils
+graphs: filters, deletions, and thousands of equal vectors.
 """
 
 import math

@@ -9,6 +9,7 @@ import numpy as np
 
 from tl_keras.errors import InputError
 
+_SMALL, _LARGE = 1e-20, 1e30  # squares in between lose nothing in float32
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -39,17 +40,20 @@ def unit_vectors(vectors: Any, dimension: int, *, what: str = "vectors") -> np.n
             f"{what} of shape {array.shape}, expected (N, {dimension}): the index holds vectors of "
             f"{dimension} numbers; embed with the model that it was made with"
         )
-    # The largest number first, so that squares neither overflow nor vanish; NaN stays NaN.
-    largest = np.abs(array).max(axis=1, initial=0.0)[:, None]
-    bad = np.flatnonzero(~(np.isfinite(largest[:, 0]) & (largest[:, 0] > 0)))
-    if len(bad):
-        kind = "zeros alone" if largest[bad[0], 0] == 0 else "NaN or infinity"
-        raise InputError(
-            f"{what}: number {bad[0]} (from 0) holds {kind}, {len(bad)} of {len(array)} are like "
-            "it; leave these items out, or look at the model that made them"
-        )
-    scaled = array / largest
-    scaled /= np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, None]
+    squares = np.einsum("nd,nd->n", array, array)
+    if not ((squares > _SMALL) & (squares < _LARGE)).all():  # not so of NaN either
+        # The largest number first, so that squares neither overflow nor vanish.
+        largest = np.abs(array).max(axis=1, initial=0.0)
+        bad = np.flatnonzero(~(np.isfinite(largest) & (largest > 0)))
+        if len(bad):
+            kind = "zeros alone" if largest[bad[0]] == 0 else "NaN or infinity"
+            raise InputError(
+                f"{what}: number {bad[0]} (from 0) holds {kind}, {len(bad)} of {len(array)} are "
+                "like it; leave these items out, or look at the model that made them"
+            )
+        array = array / largest[:, None]
+        squares = np.einsum("nd,nd->n", array, array)
+    scaled = array / np.sqrt(squares)[:, None]
     scaled += 0.0  # -0.0 becomes 0.0, so that equal vectors are equal byte for byte
     return scaled
 

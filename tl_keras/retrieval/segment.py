@@ -215,9 +215,11 @@ def check_columns(segments: Sequence[Segment], conditions: tuple[Condition, ...]
     Example:
         >>> check_columns([], ())
     """
+    if not conditions or not segments:
+        return
     known = sorted({name for segment in segments for name in segment.columns})
     for condition in conditions:
-        if segments and condition.name not in known:
+        if condition.name not in known:
             raise InputError(
                 f"where {condition.name!r}: no item has such a column; there are: "
                 f"{', '.join(known) or 'none at all'}"

@@ -1,14 +1,12 @@
 """The few verbs of a vector store, whatever keeps the vectors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """One result of a search.
 
     Attributes:
@@ -24,7 +22,7 @@ class Hit:
 
     id: str
     score: float
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any]
     duplicates: tuple[str, ...] = ()
 
 

@@ -367,7 +367,8 @@ class _Nearest:
             rows, scores = segment.search(self._query, count, self._wanted)
             for score, row in zip(scores.tolist(), rows.tolist(), strict=True):
                 found.append((score, (segment, row)))
-        found.sort(key=lambda one: -one[0])
+        if len(self._segments) > 1:
+            found.sort(key=lambda one: -one[0])
         return found[:count]
 
     def id(self, key: tuple[Segment, int]) -> str:
