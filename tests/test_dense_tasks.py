@@ -350,6 +350,7 @@ def test_data_that_cannot_be_learned_from(name, case, words):
         ("detect", {"recipe": "bit_hyperrule"}, "one class per image"),
         ("detect", {"augment": "standard+mixup"}, "mixes images"),
         ("segment", {"recipe": "progresive"}, "did you mean"),
+        ("detect", {"recipe": [Stage("a", 1), Stage("b", 1, "all", augment="strong")]}, "share"),
         ("detect", {"recipe": tl.Recipe("r", (Stage("a", 1),), balance="sqrt")}, "balance"),
         ("detect", {"recipe": tl.Recipe("r", (Stage("a", 1),), loss="logit_adjusted")}, "loss"),
         ("segment", {"recipe": tl.Recipe("r", (Stage("a", 1),), loss="logit_adjusted")}, "loss"),

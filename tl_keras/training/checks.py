@@ -64,11 +64,13 @@ def check_recipe(model: keras.Model, recipe: Recipe, task: Task, arrays: bool) -
                 f"augment={stage.augment!r} mixes images, which --task {task.name} has no targets "
                 "for; take a preset without"
             )
-    trained = [s.augment for s in recipe.stages if not s.frozen or s.mixes]
+    # Where nothing is cached, frozen stages see the same batches as the others.
+    trained = [s.augment for s in recipe.stages if not task.pooled or not s.frozen or s.mixes]
     if len(set(trained)) > 1:
+        which = "that train the backbone, or that mix images," if task.pooled else "of one recipe"
         raise InputError(
-            "stages that train the backbone, or that mix images, share one augmentation preset; "
-            "this recipe names " + ", ".join(sorted(set(trained)))
+            f"stages {which} share one augmentation preset; this recipe names "
+            + ", ".join(sorted(set(trained)))
         )
     # The recipes with a name augment where they can; a list of one's own asks for it.
     asked = recipe.name == "custom" and any(stage.augment != "none" for stage in recipe.stages)
