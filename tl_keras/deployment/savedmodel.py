@@ -23,12 +23,10 @@ def runner(path: Path) -> Callable[[np.ndarray], dict[str, Any]]:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(path)
-    serve = loaded.signatures[_KEY]
 
     def run(images: np.ndarray) -> dict[str, Any]:
-        # ``loaded`` is held here: its variables die with it.
-        assert loaded is not None
-        found = serve(**{INPUT: tf.constant(images)})
+        # Through ``loaded``, for its variables die with it.
+        found = loaded.signatures[_KEY](**{INPUT: tf.constant(images)})
         return {name: tensor.numpy() for name, tensor in found.items()}
 
     return run
