@@ -119,6 +119,13 @@ def test_vectors_are_mapped_and_shared(tmp_path):
     assert lines and all(" r--s " in line for line in lines)
 
 
+def test_a_full_disk_is_named_and_nothing_changes(tmp_path):
+    made(tmp_path / "index")
+    (output,) = finish([start(WRITER, "fill", tmp_path / "index")])
+    assert "cannot be written (File too large); it is as it was" in output
+    assert contents(tmp_path / "index") == BEFORE
+
+
 def test_two_writers_in_turn(tmp_path):
     one = made(tmp_path / "index")
     two = VectorIndex(tmp_path / "index", "model")

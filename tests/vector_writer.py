@@ -2,12 +2,14 @@
 
 import json
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from tl_keras.errors import InputError
 from tl_keras.retrieval import VectorIndex
 
 ITEMS = 30
@@ -48,6 +50,16 @@ def change(folder, verb, step):
         index.update([str(n) for n in range(5)], metadata=[{"round": 7}] * 5)
 
 
+def fill(folder):
+    """Writes to a disk that is full from the hundredth byte of a file on."""
+    index = VectorIndex(folder, "model")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    try:
+        index.add(["90"], vectors_of(["90"]), [{"round": 1}])
+    except InputError as error:
+        print(error)
+
+
 def read(folder):
     """Until the last round: every search must see one round of all items, never two."""
     index = VectorIndex(folder, "model")
@@ -63,4 +75,4 @@ def read(folder):
 
 
 if __name__ == "__main__":
-    {"change": change, "read": read}[sys.argv[1]](*sys.argv[2:])
+    {"change": change, "fill": fill, "read": read}[sys.argv[1]](*sys.argv[2:])

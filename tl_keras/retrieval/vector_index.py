@@ -327,9 +327,14 @@ class VectorIndex:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """Within, this process alone writes, and knows the newest version."""
-        with only_one(self.folder / LOCK):
-            self._refresh()
-            yield
+        try:
+            with only_one(self.folder / LOCK):
+                self._refresh()
+                yield
+        except OSError as error:
+            raise InputError(
+                f"{self.folder} cannot be written ({error.strerror}); it is as it was"
+            ) from None
 
     def _find(self, ids: list[str]) -> Iterator[tuple[Segment, np.ndarray]]:
         hashes = hash_texts(ids)
