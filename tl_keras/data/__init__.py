@@ -39,6 +39,7 @@ _PUBLIC = {
     "resize_image": "resizing",
     "set_epoch": "pipeline",
     "balance_classes": "balancing",
+    "batch_by_identity": "identity_batches",
     "split_fingerprint": "splitting",
     "with_classes": "renaming",
     "reading_errors": "pipeline",
