@@ -305,6 +305,15 @@ def test_three_validation_images_make_no_interval_but_a_model(tmp_path, capsys):
     assert "not measurable" in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_a_model_that_nothing_tuned_is_measured_as_it_answers():
+    one = Instances(np.ones((4, 4), int), np.array([0]), np.full(1, 0.3, "float32"))
+    rows = np.array([[[0, 0, 4, 4, 0, 0.3]]], "float32")
+    for name, truths, said in (("detect", np.ceil(rows), rows), ("instances", [one], [one])):
+        found = get_task(name).measure(truths, said, ["cell"], {})
+        assert found["score_threshold"] == 0.5 and found["recall"]["value"] == 0
+        assert get_task(name).measure(truths, said, ["cell"], None)["score_threshold"] < 0.3
+
+
 def test_figures_that_do_not_exist_are_said():
     nowhere = {"value": None, "low": None, "high": None}
     assert percent(nowhere) == "not measurable"

@@ -166,7 +166,7 @@ class Detection(Task):
         """As ``tl_keras.evaluation.evaluate_detection``."""
         from tl_keras.evaluation.detection_metrics import evaluate_detection
 
-        threshold = None if settings is None else settings.get("score_threshold")
+        threshold = None if settings is None else threshold_of(settings)
         found = evaluate_detection(truths, predictions, names, score_threshold=threshold)
         if threshold is None:
             found["notes"].append(TUNED)

@@ -175,7 +175,7 @@ class InstanceSegmentation(Task):
         """As ``tl_keras.evaluation.evaluate_instances``."""
         from tl_keras.evaluation.instance_metrics import evaluate_instances
 
-        threshold = None if settings is None else settings.get("score_threshold")
+        threshold = None if settings is None else threshold_of(settings)
         pairs = zip(truths, predictions, strict=True)
         found = evaluate_instances(pairs, names, score_threshold=threshold)
         if threshold is None:
