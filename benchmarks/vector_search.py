@@ -44,6 +44,7 @@ def clustered(count: int, dimension: int, part: int = 0) -> np.ndarray:
     kinds = world.normal(size=(100, dimension)) * spectrum
     styles = kinds[world.choice(100, 5000, p=often / often.sum())]
     styles = styles + 0.7 * world.normal(size=styles.shape) * spectrum
+    styles, spectrum = styles.astype("float32"), spectrum.astype("float32")
     often = world.pareto(1.5, 5000) + 0.2
     rng = np.random.default_rng([1, part])
     vectors = np.empty((count, dimension), "float32")
@@ -51,7 +52,7 @@ def clustered(count: int, dimension: int, part: int = 0) -> np.ndarray:
         size = min(50_000, count - start)
         chosen = styles[rng.choice(5000, size, p=often / often.sum())]
         noise = rng.standard_normal((size, dimension), dtype="float32")
-        block = (chosen + 0.5 * noise * spectrum).astype("float32") @ basis
+        block = (chosen + 0.5 * spectrum * noise) @ basis
         vectors[start : start + size] = block / np.linalg.norm(block, axis=1, keepdims=True)
     return vectors
 

@@ -25,6 +25,7 @@ from tl_keras.retrieval.exact import best, exact_neighbours
 TARGET_RECALL = 0.99
 """Recall of the 10 and of the 100 nearest that cells and candidates are chosen for."""
 _HELD_OUT = 256
+_ROUNDS = 10  # of k-means; more are paid for by every build and found by no search
 _STEP = 1 << 15  # vectors added at once
 _PROBES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 _MOST = 0.8  # share of allowed vectors from which every cell holds about its share of them
@@ -92,6 +93,7 @@ class Cells:
         index = faiss.IndexIVFRaBitQ(centres, dimension, lists, faiss.METRIC_L2)
         index.cp.max_points_per_centroid = 64
         index.cp.min_points_per_centroid = 1
+        index.cp.niter = _ROUNDS
         sample = np.sort(rng.choice(count, min(count, 64 * lists), replace=False))
         index.train(np.ascontiguousarray(vectors[sample]))  # leaves centres that are there
         held = np.sort(rng.choice(count, min(_HELD_OUT, count // 20), replace=False))
