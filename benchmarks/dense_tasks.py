@@ -39,6 +39,8 @@ class Settings(NamedTuple):
         bottom: Rate of the base's lowest stage as a fraction of the head's.
         dropout: Of the head; None: the builder's own.
         decoder: Of tasks that answer by pixel.
+        head: Of the detector.
+        source: The set, where the entry has another name.
     """
 
     size: int
@@ -51,12 +53,15 @@ class Settings(NamedTuple):
     bottom: float = 0.3
     dropout: float | None = None
     decoder: str | None = None
+    head: str | None = None
+    source: str | None = None
 
 
 SETTINGS = {
     "nuclei": Settings(256, 5, 25, batch=4, decoder="fpn"),
-    "pets-heads": Settings(224, 2, 30, rate=5e-4, bottom=1.0, dropout=0.0),
+    "pets-heads": Settings(224, 2, 50, rate=5e-4, bottom=1.0, dropout=0.0),
     "bccd": Settings(256, 2, 12),
+    "bccd-yolov8": Settings(256, 2, 12, head="yolov8", source="bccd"),
     "pets-trimaps": Settings(224, 1, 4, decoder="fpn"),
     "camvid": Settings(224, 2, 12, decoder="fpn"),
     "magnetic-tile": Settings(224, 2, 10, resize="pad", decoder="unet"),
@@ -74,7 +79,7 @@ def build(task: str, names: tuple[str, ...], settings: Settings, weights: str | 
         "localize": build_localizer, "detect": build_detector, "segment": build_segmenter,
         "instances": build_instance_segmenter,
     }[task]  # fmt: skip
-    given = {"decoder": settings.decoder, "dropout": settings.dropout}
+    given = {"decoder": settings.decoder, "dropout": settings.dropout, "head": settings.head}
     options = {name: value for name, value in given.items() if value is not None}
     return builder(BACKBONE, len(names), image_size=settings.size, weights=weights, **options)
 
@@ -88,7 +93,9 @@ def measure(data: str, weights: str, seed: int) -> dict:
     from tl_keras.backbones.calibration import calibrate_batch_norm
     from tl_keras.training.recipes import Recipe
 
-    task, settings, parts = SETS[data][0], SETTINGS[data], load_dense(data)
+    settings = SETTINGS[data]
+    source = settings.source or data
+    task, parts = SETS[source][0], load_dense(source)
     train = parts["train"]
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
@@ -146,32 +153,52 @@ def classes(metrics: dict) -> dict[str, float]:
     return found
 
 
-def summary(runs: list[dict]) -> str:
-    """Mean and standard deviation over seeds, and seconds."""
-    lines = []
-    for what, pick in (("", told), ("  by class: ", classes)):
-        values = [pick(run["test"]) for run in runs]
-        cells = []
-        for name in values[0]:
-            column = [row[name] for row in values if row[name] is not None]
-            spread = statistics.stdev(column) if len(column) > 1 else 0.0
-            cells.append(f"{name} {statistics.mean(column):.3f} ± {spread:.3f}")
-        lines.append(what + ", ".join(cells))
-    seconds = statistics.mean(run["processor_seconds"] for run in runs)
-    clock = statistics.mean(run["seconds"] for run in runs)
-    lines.append(f"  {len(runs)} seeds, {clock:.0f} s of the clock, {seconds:.0f} of the processor")
+def table(folder: Path) -> str:
+    """All runs of a folder in Markdown: mean and standard deviation over seeds, on the test part."""
+    lines = [
+        "| data | weights | seeds | figures | by class | s, clock | s, processor |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for data in SETTINGS:
+        for weights in ("imagenet", "bundled", "none"):
+            files = sorted(folder.glob(f"{data}-{weights}-[0-9]*.json"))
+            if not files:
+                continue
+            runs = [json.loads(file.read_text()) for file in files]
+            cells = [spread([pick(run["test"]) for run in runs]) for pick in (told, classes)]
+            seconds = [
+                f"{statistics.mean(run[key] for run in runs):.0f}"
+                for key in ("seconds", "processor_seconds")
+            ]
+            row = (data, weights, str(len(runs)), *cells, *seconds)
+            lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
+
+
+def spread(rows: list[dict[str, float]]) -> str:
+    """Mean of each figure, and its standard deviation where there are several seeds."""
+    cells = []
+    for name in rows[0]:
+        column = [row[name] for row in rows if row.get(name) is not None]
+        if column:
+            around = f" ± {statistics.stdev(column):.3f}" if len(column) > 1 else ""
+            cells.append(f"{name} {statistics.mean(column):.3f}{around}")
+    return ", ".join(cells)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", nargs="+", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--data", nargs="+", default=list(SETS), choices=list(SETTINGS))
     parser.add_argument("--weights", nargs="+", default=["imagenet", "none"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--output", type=Path, default=Path("dense_tasks"), help="a folder")
+    parser.add_argument("--table", action="store_true", help="only tell what is there")
     options = parser.parse_args()
+    if options.table:
+        print(table(options.output))
+        return
     options.output.mkdir(parents=True, exist_ok=True)
     # Seeds outermost: whatever ends it early, every set has been tried.
     for seed in options.seeds:
@@ -185,11 +212,7 @@ def main() -> None:
                 partial.write_text(json.dumps(found, indent=1) + "\n")
                 partial.replace(file)
                 print(data, weights, seed, told(found["test"]), flush=True)
-    for data in options.data:
-        for weights in options.weights:
-            files = sorted(options.output.glob(f"{data}-{weights}-*.json"))
-            if files:
-                print(f"{data}, {weights}: {summary([json.loads(f.read_text()) for f in files])}")
+    print(table(options.output))
 
 
 if __name__ == "__main__":
