@@ -39,7 +39,7 @@ class Settings(NamedTuple):
         bottom: Rate of the base's lowest stage as a fraction of the head's.
         dropout: Of the head; None: the builder's own.
         decoder: Of tasks that answer by pixel.
-        head: Of the detector.
+        detector: Its head.
         source: The set, where the entry has another name.
     """
 
@@ -53,7 +53,7 @@ class Settings(NamedTuple):
     bottom: float = 0.3
     dropout: float | None = None
     decoder: str | None = None
-    head: str | None = None
+    detector: str | None = None
     source: str | None = None
 
 
@@ -61,7 +61,7 @@ SETTINGS = {
     "nuclei": Settings(256, 5, 25, batch=4, decoder="fpn"),
     "pets-heads": Settings(224, 2, 50, rate=5e-4, bottom=1.0, dropout=0.0),
     "bccd": Settings(256, 2, 12),
-    "bccd-yolov8": Settings(256, 2, 12, head="yolov8", source="bccd"),
+    "bccd-yolov8": Settings(256, 2, 12, detector="yolov8", source="bccd"),
     "pets-trimaps": Settings(224, 1, 4, decoder="fpn"),
     "camvid": Settings(224, 2, 12, decoder="fpn"),
     "magnetic-tile": Settings(224, 2, 10, resize="pad", decoder="unet"),
@@ -79,7 +79,7 @@ def build(task: str, names: tuple[str, ...], settings: Settings, weights: str | 
         "localize": build_localizer, "detect": build_detector, "segment": build_segmenter,
         "instances": build_instance_segmenter,
     }[task]  # fmt: skip
-    given = {"decoder": settings.decoder, "dropout": settings.dropout, "head": settings.head}
+    given = {"decoder": settings.decoder, "dropout": settings.dropout, "head": settings.detector}
     options = {name: value for name, value in given.items() if value is not None}
     return builder(BACKBONE, len(names), image_size=settings.size, weights=weights, **options)
 
@@ -154,7 +154,7 @@ def classes(metrics: dict) -> dict[str, float]:
 
 
 def table(folder: Path) -> str:
-    """All runs of a folder in Markdown: mean and standard deviation over seeds, on the test part."""
+    """All runs of a folder in Markdown: on the test part, mean and deviation over seeds."""
     lines = [
         "| data | weights | seeds | figures | by class | s, clock | s, processor |",
         "|---|---|---|---|---|---|---|",
