@@ -58,13 +58,13 @@ class Settings(NamedTuple):
 
 
 SETTINGS = {
-    "nuclei": Settings(256, 5, 25, batch=4, decoder="fpn"),
+    "nuclei": Settings(256, 5, 60, batch=4, decoder="fpn"),
     "pets-heads": Settings(224, 2, 50, rate=5e-4, bottom=1.0, dropout=0.0),
     "bccd": Settings(256, 2, 12),
     "bccd-yolov8": Settings(256, 2, 12, detector="yolov8", source="bccd"),
-    "pets-trimaps": Settings(224, 1, 4, decoder="fpn"),
-    "camvid": Settings(224, 2, 12, decoder="fpn"),
-    "magnetic-tile": Settings(224, 2, 10, resize="pad", decoder="unet"),
+    "pets-trimaps": Settings(224, 1, 5, decoder="fpn"),
+    "camvid": Settings(224, 2, 22, decoder="fpn"),
+    "magnetic-tile": Settings(224, 2, 14, resize="pad", decoder="unet"),
 }
 
 
