@@ -39,8 +39,8 @@ def small(classes=3, **options):
 
 def head_on_features(model):
     """The base, and what stands on it, which trains far quicker on features kept."""
-    features = next(layer for layer in model.layers if layer.name == "box_conv_1").input
-    return keras.Model(model.input, features), keras.Model(features, model.output)
+    maps = [model.get_layer(f"lateral_{stride}").input for stride in (8, 16, 32)]
+    return keras.Model(model.input, maps), keras.Model(maps, model.output)
 
 
 def random_boxes(seed, count=200):
@@ -149,7 +149,7 @@ def test_it_learns_boxes_and_classes_of_the_sample_set():
     front, head = head_on_features(model)
     features = front.predict(images, verbose=0)
     head.compile(keras.optimizers.Adam(2e-3), LocalizationLoss(SIZE))
-    head.fit(features[:200], targets[:200], batch_size=20, epochs=15, verbose=0)
+    head.fit([kept[:200] for kept in features], targets[:200], batch_size=20, epochs=15, verbose=0)
     figures = evaluate_localization(
         targets[200:], model.predict(images[200:], verbose=0), SAMPLE_CLASSES
     )
