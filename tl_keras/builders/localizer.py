@@ -40,7 +40,8 @@ def build_localizer(
         num_classes: Number of classes C, at least 1; with 1 the class head says 1.0.
         image_size: Side of the square image, px; by default the size the weights were made for.
         weights: Of the base, as in ``build_backbone``.
-        dropout: Share of features dropped in training, 0 <= dropout < 1; 0 leaves the layers out.
+        dropout: Share of the class head's features dropped in training, 0 <= dropout < 1; 0 leaves
+            the layer out.
 
     Returns:
         A functional ``keras.Model``.  Input ``"image"``: (batch, size, size, 3) RGB, 0..255, any
@@ -69,17 +70,15 @@ def build_localizer(
         pooled = keras.layers.Dropout(dropout, name="class_dropout")(pooled)
     # float32 also under a half-precision policy: losses need the digits, and so do pixels.
     head = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="classes")
-    parts = [_box(maps, image.shape[1], dropout), head(pooled)]
+    parts = [_box(maps, image.shape[1]), head(pooled)]
     output = keras.layers.Concatenate(dtype="float32", name="predictions")(parts)
     return keras.Model(image, output, name="localizer")
 
 
-def _box(maps: Mapping[int, keras.KerasTensor], size: int, dropout: float) -> keras.KerasTensor:
+def _box(maps: Mapping[int, keras.KerasTensor], size: int) -> keras.KerasTensor:
     """(batch, 4), px: for each side the mean of what the cells say, weighted by the cells."""
     finest = feature_pyramid(maps, _WIDTH)[_STRIDES[0]]
     x = apply(conv_layers(_WIDTH, "box_tower"), finest)
-    if dropout:
-        x = keras.layers.Dropout(dropout, name="box_dropout")(x)
     side = x.shape[1]
     distances = keras.layers.Conv2D(
         4, 1, activation="softplus", dtype="float32", name="box_distances"
