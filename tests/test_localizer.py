@@ -153,8 +153,8 @@ def test_it_learns_boxes_and_classes_of_the_sample_set():
     figures = evaluate_localization(
         targets[200:], model.predict(images[200:], verbose=0), SAMPLE_CLASSES
     )
-    # Three seeds: 0.64 to 0.67, 0.67 to 0.73; with random weights 0.60, 0.11.
-    assert figures["mean_iou"]["value"] > 0.62 > figures["guessed_iou"]
+    # Three seeds: 0.67 to 0.70, 0.71 to 0.73; with random weights 0.60, 0.10.
+    assert figures["mean_iou"]["value"] > 0.64 > figures["guessed_iou"]
     assert figures["accuracy_at_iou50"]["value"] > 0.5
 
 

@@ -12,6 +12,8 @@ from tl_keras.backbones.registry import get_backbone
 from tl_keras.builders.arguments import share, whole
 from tl_keras.builders.feature_pyramid import apply, conv_layers, feature_pyramid
 
+# Pets' heads at 224 px, frozen ImageNet base, 400 steps: IoU of 48 held-out images 0.65 where cells
+# of 32 px say the box, 0.72 with 16 and 0.74 with 8.
 _STRIDES = (8, 16, 32)
 _WIDTH = 64
 
