@@ -345,8 +345,9 @@ def test_on_a_base_of_every_sort(tmp_path, backbone, name):
     assert max(one["largest_difference"]["probabilities"] for one in parities) < 1e-3
 
 
+# Things of untrained maps hang by a hair: there, half precision is refused, and rightly.
 @pytest.mark.slow
-@pytest.mark.parametrize("task", list(BUILDERS))
+@pytest.mark.parametrize("task", [task for task in BUILDERS if task != "instances"])
 def test_half_the_size_and_nearly_as_exact(tmp_path, task):
     model = lively(task, "mobilenet_v3_small", 96, "bundled")
     said = export_model(model, tmp_path / "out", ["litert", "litert-float16"])
