@@ -94,16 +94,17 @@ def test_output_is_a_box_in_the_image_and_a_distribution():
     np.testing.assert_allclose(np.concatenate(parts(images), -1), output, rtol=1e-5)
 
 
-def test_the_box_head_says_where_by_its_own_weights():
-    """With all say given to one cell, the box is that cell's."""
-    model = small()
+@pytest.mark.parametrize("size", [64, 60])
+def test_the_box_head_says_where_by_its_own_weights(size):
+    """Cells are of 8 px, also where they stick out of the image."""
+    model = small(image_size=size)
     distances, attention = (model.get_layer(f"box_{n}") for n in ("distances", "attention"))
     kernel = np.zeros_like(distances.kernel)
     distances.set_weights([kernel, np.full(4, np.log(np.e - 1), "float32")])  # softplus: 1
     attention.set_weights([kernel, np.zeros(4, "float32")])
-    output = np.asarray(model(np.zeros((1, 64, 64, 3), "uint8")))[0, :4]
-    # Cells all count the same, and their mean centre is the image's: 32 -+ 64 / 3.
-    np.testing.assert_allclose(output, [32 - 64 / 3] * 2 + [32 + 64 / 3] * 2, rtol=1e-5)
+    output = np.asarray(model(np.zeros((1, size, size, 3), "uint8")))[0, :4]
+    # The 8 x 8 cells all count the same, and their mean centre is 32.
+    np.testing.assert_allclose(output, [32 - size / 3] * 2 + [32 + size / 3] * 2, rtol=1e-5)
 
 
 def test_loss_by_hand():
