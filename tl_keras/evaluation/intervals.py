@@ -166,16 +166,29 @@ def macro_figures(confusion: np.ndarray, seed: int = 0) -> tuple[Figure, Figure]
     f1 = (2 * right / np.maximum(predicted + counts, 1))[:, present].mean(axis=1)
     recall = confusion.diagonal()[present] / counts[present]
     return (
-        _effective(float(recall.mean()), recalls, counts.sum()),
-        _effective(float(f1_scores(confusion)[present].mean()), f1, counts.sum()),
+        effective_figure(float(recall.mean()), recalls, counts.sum()),
+        effective_figure(float(f1_scores(confusion)[present].mean()), f1, counts.sum()),
     )
 
 
-def _effective(value: float, resampled: np.ndarray, images: int) -> Figure:
-    """Wilson's interval with the sample size at which a proportion would spread as much."""
+def effective_figure(value: float, resampled: np.ndarray, trials: int) -> Figure:
+    """A rate with Wilson's interval, of the sample size at which a proportion spreads as much.
+
+    Args:
+        value: The rate, 0..1.
+        resampled: The same of each resample.
+        trials: The sample size where resamples show no spread.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> effective_figure(1.0, np.ones(500), 10)["low"].__round__(3)
+        0.722
+    """
     mean, variance = resampled.mean(), resampled.var()
     # No spread: a handful of images, all wrong, in a thousand classes.
-    size = mean * (1 - mean) / variance if variance > 0 else images
+    size = mean * (1 - mean) / variance if variance > 0 else trials
     return figure(value, *wilson_interval(value * size, size))
 
 
