@@ -23,7 +23,7 @@ class ClassCosines(keras.layers.Layer):
 
     Example:
         >>> layer = ClassCosines(3)
-        >>> layer(keras.ops.ones((2, 4))).shape
+        >>> tuple(layer(keras.ops.ones((2, 4))).shape)
         (2, 3)
     """
 

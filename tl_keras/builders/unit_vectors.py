@@ -4,27 +4,28 @@ from typing import Any
 
 import keras
 
-# Of the squared length, as in tf.math.l2_normalize.
-_LEAST = 1e-12
+# Of the squared length: what float32 still holds.  Untrained bases say vectors as short as 1e-17.
+_LEAST = 1e-36
 
 
 def unit_vectors(vectors: Any) -> Any:
     """Divide vectors by their length.
 
-    As ``keras.layers.UnitNormalization``, whose gradient at a vector of zeros, in Keras 3.15.1, is
-    NaN under JAX and 1e12 under TensorFlow; here it is at most 1e6.
+    As ``keras.layers.UnitNormalization``, which in Keras 3.15.1 leaves vectors shorter than 1e-12
+    short, and whose gradient at zeros is NaN under JAX and 1e12 under TensorFlow.
 
     Args:
-        vectors: float (..., D), a tensor or a symbolic one; the graph then holds operations of
+        vectors: float32 (..., D), a tensor or a symbolic one; the graph then holds operations of
             ``keras.ops`` alone.
 
     Returns:
-        The same shape, each of length 1; what is shorter than 1e-6 stays shorter than 1, and zeros
-        stay zeros.
+        The same shape, each of length 1; what is shorter than 1e-18 becomes zeros, with a gradient
+        of 0.
 
     Example:
-        >>> unit_vectors(keras.ops.array([[3.0, 4.0]])).tolist()  # doctest: +SKIP
-        [[0.6, 0.8]]
+        >>> [round(float(x), 4) for x in unit_vectors(keras.ops.array([3.0, 4.0]))]
+        [0.6, 0.8]
     """
     squared = keras.ops.sum(keras.ops.square(vectors), axis=-1, keepdims=True)
-    return vectors * keras.ops.rsqrt(keras.ops.maximum(squared, _LEAST))
+    inverse = keras.ops.rsqrt(keras.ops.maximum(squared, _LEAST))
+    return vectors * keras.ops.where(keras.ops.greater(squared, _LEAST), inverse, 0.0)

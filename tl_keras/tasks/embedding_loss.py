@@ -52,7 +52,7 @@ def class_numbers(y_true: Any) -> Any:
         A tensor.
 
     Example:
-        >>> class_numbers([[1.0], [2.0]]).shape
+        >>> tuple(class_numbers([[1.0], [2.0]]).shape)
         (2,)
     """
     labels = keras.ops.cast(keras.ops.convert_to_tensor(y_true), "int32")
