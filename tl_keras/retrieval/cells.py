@@ -7,9 +7,9 @@ themselves.  How many cells and candidates that takes is measured on vectors hel
 cells are filled, so the recall does not hang on what the vectors look like.
 
 Measured against faiss' IVF-Flat, IVF-SQ8 and HNSW, hnswlib, usearch and ScaNN
-(``benchmarks/vector_search.py --others``): as quick as the graphs at a recall of 0.98 to 0.99,
-built in a fraction of their time, its codes a sixteenth of the vectors, untroubled by what spoils
-graphs: filters, deletions, and thousands of equal vectors.
+(``benchmarks/vector_search.py --others``): about as quick as they are at a recall of 0.98 to 0.99
+and no dearer to build than the graphs, with codes a sixteenth of the vectors, and untroubled by
+what spoils graphs: filters, deletions, and thousands of equal vectors.
 """
 
 import math
