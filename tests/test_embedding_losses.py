@@ -185,7 +185,12 @@ def test_unit_vectors_and_their_slopes():
     np.testing.assert_allclose(
         unit_vectors(given.astype("float32")), unit(given), rtol=1e-5, atol=1e-6
     )
-    for size, slope in ((0, [0, 0, 0]), (1e-25, [0, 0, 0]), (1e-10, [1e10, 0, 0])):
+    for size, slope in (
+        (0, [0, 0, 0]),
+        (1e-25, [0, 0, 0]),
+        (1e-17, [1e17, 0, 0]),
+        (1e17, [1e-17, 0, 0]),
+    ):
         # Along the vector nothing changes; across it, by the angle.
         given = np.float32([[0, size, 0]])
         _, slopes = gradient(lambda _, x: unit_vectors(x)[0, 0], None, given)

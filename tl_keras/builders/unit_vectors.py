@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-# Of the squared length: what float32 still holds.  Untrained bases say vectors as short as 1e-17.
-_LEAST = 1e-36
+# Untrained bases say vectors as short as 1e-17.
+_LEAST = 1e-18
 
 
 def unit_vectors(vectors: Any) -> Any:
@@ -19,13 +19,18 @@ def unit_vectors(vectors: Any) -> Any:
             ``keras.ops`` alone.
 
     Returns:
-        The same shape, each of length 1; what is shorter than 1e-18 becomes zeros, with a gradient
-        of 0.
+        The same shape, each of length 1; where no number is larger than 1e-18, zeros, with a
+        gradient of 0.
 
     Example:
         >>> [round(float(x), 4) for x in unit_vectors(keras.ops.array([3.0, 4.0]))]
         [0.6, 0.8]
     """
-    squared = keras.ops.sum(keras.ops.square(vectors), axis=-1, keepdims=True)
-    inverse = keras.ops.rsqrt(keras.ops.maximum(squared, _LEAST))
-    return vectors * keras.ops.where(keras.ops.greater(squared, _LEAST), inverse, 0.0)
+    ops = keras.ops
+    peak = ops.max(ops.abs(vectors), axis=-1, keepdims=True)
+    seen = ops.greater(peak, _LEAST)
+    # A common factor changes no direction, so none of the slope either; without it squares and
+    # the root's slope leave the range of float32.
+    scaled = vectors / ops.stop_gradient(ops.where(seen, peak, 1.0))
+    squared = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
+    return scaled * ops.where(seen, ops.rsqrt(ops.where(seen, squared, 1.0)), 0.0)
