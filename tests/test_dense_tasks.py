@@ -1,5 +1,6 @@
 """The tasks that say where things are: trained on the built-in set, saved, opened, asked, drawn."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from tl_keras.cli.fold_summary import _headline
 from tl_keras.cli.main import main
 from tl_keras.cli.options import percent
 from tl_keras.data.boxes import Boxes
+from tl_keras.data.framing import Frame
 from tl_keras.data.instance_targets import instance_targets
 from tl_keras.data.instances import Instances
 from tl_keras.data.sample_examples import sample_examples
@@ -25,9 +27,11 @@ from tl_keras.data.samples import sample_set
 from tl_keras.errors import InputError
 from tl_keras.tasks.kinds import AVERAGED, KINDS, WITH_BACKGROUND
 from tl_keras.tasks.registry import TASKS, get_task
+from tl_keras.tasks.task import Pace
 from tl_keras.training.dense_recipes import dense_recipe
 from tl_keras.training.placement import choose_placement
 from tl_keras.training.recipes import Stage
+from tl_keras.training.stage_callbacks import head_norms
 
 SIZE = 96
 # Of the first figure.  Measured: 0.67, 0.38, 0.57, 0.07; from random weights 0.59, 0.08, 0.10, 0.
@@ -229,6 +233,43 @@ def test_every_task_has_a_line_and_a_record():
         assert task.pooled == (name in AVERAGED)
 
 
+def test_norms_of_the_head_move_in_the_first_stage_alone():
+    task = get_task("segment")
+    data = small(task)
+    model = task.build(tiny_backbone.NAME, task.names(data), image_size=64, weights=None)
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            means = (layer.moving_mean for layer in head_norms(self.model))
+            seen.append([keras.ops.convert_to_numpy(mean).copy() for mean in means])
+
+    stages = [Stage("head", 2), Stage("top", 1, 1), Stage("all", 2, "all")]
+    tl.fit(model, data, data, recipe=stages, verbose=False, callbacks=[Watch()])
+    moved = [
+        any((one != other).any() for one, other in zip(*pair, strict=True))
+        for pair in itertools.pairwise(seen)
+    ]
+    assert len(seen[0]) > 3 and moved == [True, False, False, False], moved
+    assert all(layer.trainable for layer in head_norms(model))
+
+
+def test_figures_that_cannot_be_had_do_not_cost_the_model(capsys):
+    task = get_task("detect")
+    data = small(task)
+    model = task.build(tiny_backbone.NAME, task.names(data), image_size=64, weights=None)
+    calls = []
+
+    class Lost(type(task)):
+        def measure(self, *given):
+            calls.append(1)
+            raise InputError("no image has a box; nothing can be measured")
+
+    run = tl.fit(model, data, data, task=Lost(), recipe=[Stage("all", 1, "all")], verbose=False)
+    assert calls and run.metrics == {}
+    assert "not measured" in capsys.readouterr().err
+
+
 def small(task, count=6, names=("cat", "dog")):
     """Arrays of pictures with one bright square each, and what a task learns of them."""
     rng = np.random.default_rng(0)
@@ -380,6 +421,12 @@ def test_one_class_of_pixels_tells_nothing_apart():
         get_task("segment").build(tiny_backbone.NAME, ["crack"], image_size=64, weights=None)
 
 
+def test_what_lies_in_the_padding_is_no_thing():
+    rows = np.array([[10, 2, 20, 10, 0, 0.9], [10, 20, 20, 40, 0, 0.8]], "float32")
+    placed = get_task("detect").placed(rows, Frame(50, 200, 64, "pad"))
+    assert placed[:, 5].tolist() == [0, pytest.approx(0.8)]
+
+
 def test_pixels_alone_are_told_tile_by_tile(trained, tmp_path, capsys):
     run, folder, val = trained
     picture = Image.open(val.paths[0])
@@ -411,12 +458,12 @@ def test_views_are_averaged_of_whole_images_only(trained):
 @pytest.mark.parametrize("images", [1, 30, 200, 5_000])
 @pytest.mark.parametrize("name", ["auto", "feature_extraction", "progressive"])
 def test_recipes_count_in_steps(name, images):
-    recipe = dense_recipe(name, images, 8, True, choose_placement("cpu", "float32"))
+    recipe = dense_recipe(name, images, 8, True, choose_placement("cpu", "float32"), Pace())
     assert recipe.stages[0].frozen
     assert all(stage.epochs >= 1 for stage in recipe.stages)
     if name != "feature_extraction":
         assert recipe.stages[-1].unfreeze == "all"
     steps = sum(stage.epochs for stage in recipe.stages) * -(-images // 8)
     assert steps >= 60
-    scratch = dense_recipe(name, images, 8, False, choose_placement("cpu", "float32"))
+    scratch = dense_recipe(name, images, 8, False, choose_placement("cpu", "float32"), Pace())
     assert scratch.stages[0].frozen == (name == "feature_extraction")

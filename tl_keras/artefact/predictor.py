@@ -16,7 +16,6 @@ from tl_keras.tasks.registry import get_task
 from tl_keras.tasks.task import Task
 from tl_keras.training.judging import joined
 
-_BATCH = 32
 # Sides of pictures, px: words must be readable, and nobody looks at more.
 _SMALLEST, _LARGEST = 480, 1600
 
@@ -102,6 +101,7 @@ class Predictor:
             tta: As in :meth:`predict`.
             tiled: As in :meth:`predict`.
         """
+        self.check_asked(tta, tiled)
         if tiled:
             return [self.task.tiled(self.model, read_image(source)) for source in sources]
         predictions = self.raw(sources, tta)
@@ -109,6 +109,19 @@ class Predictor:
             return predictions
         frames = (frame_of(source, self.image_size, self.resize) for source in sources)
         return [self.task.placed(*pair) for pair in zip(predictions, frames, strict=True)]
+
+    def check_asked(self, tta: str | None = None, tiled: bool = False, draws: bool = False) -> None:
+        """Raise if the model's task cannot do what is asked for.
+
+        Raises:
+            InputError: It has no views, tiles or pictures, or there is no such preset.
+        """
+        self._views(tta)
+        if tiled and not self.task.tiles:
+            raise InputError(f"tiles are for --task segment; this model was made for "
+                             f"--task {self.task.name}, which looks at whole images")  # fmt: skip
+        if draws and not self.task.draws:
+            raise InputError(f"there is nothing to draw for --task {self.task.name}; leave it out")
 
     def answers(self, names: Sequence[str], placed: Sequence[Any]) -> list[Any]:
         """Put :meth:`placed` predictions in words, under these names."""
@@ -124,6 +137,7 @@ class Predictor:
         Raises:
             InputError: The task has nothing to draw.
         """
+        self.check_asked(draws=True)
         image = read_image(source)
         side = min(_LARGEST, max(_SMALLEST, *image.shape[:2]))
         return self.task.picture(image, None, placed, self.names, self.settings, side)
@@ -146,8 +160,9 @@ class Predictor:
         if not sources:
             raise InputError("nothing to predict; give at least one image")
         found = []
-        for start in range(0, len(sources), _BATCH):
-            some = sources[start : start + _BATCH]
+        step = self.task.batch_size
+        for start in range(0, len(sources), step):
+            some = sources[start : start + step]
             images = [load_image(source, self.image_size, self.resize) for source in some]
             found.append(self._seen(np.stack(images), self._views(tta)))
         return joined(found)
@@ -193,7 +208,7 @@ class Predictor:
         examples = self.task.prepared(examples, self.names)
         truths, predictions = [], []
         batches = examples.dataset(
-            _BATCH, self.image_size, resize=self.resize, target=self.task.target
+            self.task.batch_size, self.image_size, resize=self.resize, target=self.task.target
         )
         with reading_errors():
             for images, targets in batches:

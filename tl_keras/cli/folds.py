@@ -67,7 +67,7 @@ def train_folds(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     recipe = known_recipe(options.recipe)
     check_output(Path(options.output or "saved_models/new"))
     data = choices.data(options)
-    name = "sample_set" if options.data is None else Path(options.data).resolve().name
+    name = choices.data_name(options.data)
     folds = data.examples.folds(options.folds, options.seed, options.repeats, by=options.split_by)
     rows = [i for i, part in enumerate(data.examples.splits) if part != "test"]
     source = data.examples.subset(rows)

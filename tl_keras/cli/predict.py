@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
         from tl_keras.cli.drawing import Drawing
 
         predictor = load(options.model)
+        predictor.check_asked(options.tta, options.tiled, bool(options.draw))
         drawing = Drawing(Path(options.draw), predictor) if options.draw else None
         predictions, skipped = [], []
         for path in tqdm(paths, desc="  predicting", unit="image", disable=len(paths) < 20):

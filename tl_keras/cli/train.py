@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size",
         type=int,
         metavar="N",
-        help="of each device (default: 32; 16 to localize, 8 to detect, segment or find instances)",
+        help="of each device (default: 32; 8 where boxes or masks are learned)",
     )
     parser.add_argument(
         "--strategy",

@@ -71,6 +71,7 @@ class Detection(Task):
     mixed_target = None
     watch = "ap50"
     model_name = "detector"
+    draws = True
     heads = ("fcos", "yolov8")
     resize = "stretch"
     batch_size = 8
@@ -151,7 +152,10 @@ class Detection(Task):
 
     def placed(self, prediction: Any, frame: Frame) -> np.ndarray:
         """The boxes in the image's own px."""
-        return np.concatenate([frame.boxes(prediction[:, :4]), prediction[:, 4:]], axis=1)
+        rows = np.concatenate([frame.boxes(prediction[:, :4]), prediction[:, 4:]], axis=1)
+        # What lies in the padding wholly is no thing of the image.
+        rows[(rows[:, 2:4] <= rows[:, :2]).any(axis=1), 5] = 0
+        return rows
 
     def tune(
         self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]

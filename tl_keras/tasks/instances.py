@@ -66,6 +66,7 @@ class InstanceSegmentation(Task):
     mixed_target = None
     watch = "thing_iou"
     model_name = "instance_segmenter"
+    draws = True
     heads = ("unet", "fcn", "deeplabv3plus", "fpn")
     resize = "stretch"
     batch_size = 8

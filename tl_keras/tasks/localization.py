@@ -12,7 +12,7 @@ from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
-from tl_keras.tasks.task import Task, column_of, ranked
+from tl_keras.tasks.task import Pace, Task, column_of, ranked
 
 if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
@@ -49,8 +49,11 @@ class Localization(Task):
     mixed_target = None
     watch = "accuracy_at_iou50"
     model_name = "localizer"
+    draws = True
     resize = "stretch"
-    batch_size = 16
+    batch_size = 8
+    # On pets' heads 0.74 of IoU; 0.69 with the other tasks' pace.
+    pace = Pace(steps=580, rate=5e-4, bottom_rate=1.0)
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The classes; of arrays, their numbers."""

@@ -46,6 +46,8 @@ class Segmentation(Task):
     mixed_target = None
     watch = "mean_iou"
     model_name = "segmenter"
+    draws = True
+    tiles = True
     heads = ("unet", "fcn", "deeplabv3plus", "fpn")
     resize = "stretch"
     batch_size = 8
@@ -83,7 +85,7 @@ class Segmentation(Task):
         return model.output_shape[-1]
 
     def check(self, model: keras.Model, data: Any, part: str) -> np.ndarray:
-        """Images that have each class, or of arrays pixels."""
+        """Pixels of each class."""
         classes = self.outputs(model)
         size = model.input_shape[1]
         if hasattr(data, "masks"):
@@ -92,7 +94,7 @@ class Segmentation(Task):
             for mask, (height, width) in zip(data.masks, data.sizes.tolist(), strict=True):
                 if mask is not None:
                     there = np.bincount(mask.semantic(height, width).ravel(), minlength=256)
-                    counts += there[:classes] > 0
+                    counts += there[:classes]
         else:
             found = check_target_arrays(data, (size, size), part).astype("int64")
             counts = np.bincount(found.ravel().clip(0, IGNORE), minlength=256)[:classes]

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -14,6 +14,20 @@ from tl_keras.evaluation.intervals import Figure
 
 if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
+
+
+class Pace(NamedTuple):
+    """How a head that reads maps is trained where nobody says, measured on small real sets.
+
+    Attributes:
+        steps: Of the stage that trains everything.
+        rate: Its peak learning rate.
+        bottom_rate: Rate of the base's lowest stage as a fraction of that.
+    """
+
+    steps: int = 300
+    rate: float = 2e-3
+    bottom_rate: float = 0.3
 
 
 class Task(abc.ABC):
@@ -33,6 +47,9 @@ class Task(abc.ABC):
         model_name: Name of the models that its builder makes.
         names_key: What the table and ``model.json`` call the names.
         pooled: Whether the head reads one vector an image, so that a frozen base is computed once.
+        tiles: Whether it can look at large images tile by tile.
+        draws: Whether there is a picture of its answers.
+        pace: Of a task that is not pooled.
         heads: What the part behind the base may be; none where there is no choice.
         resize: How images are made square where nobody says.
         batch_size: Images of a step where nobody says.
@@ -46,6 +63,9 @@ class Task(abc.ABC):
     model_name: str
     names_key: str = "class_names"
     pooled: bool = False
+    tiles: bool = False
+    draws: bool = False
+    pace: Pace = Pace()
     heads: tuple[str, ...] = ()
     resize: str = "crop"
     batch_size: int = 32
@@ -127,11 +147,8 @@ class Task(abc.ABC):
         Args:
             model: The final model.
             image: uint8 (H, W, 3).
-
-        Raises:
-            InputError: The task has no such prediction.
         """
-        raise InputError(f"tiles are for --task segment; --task {self.name} looks at whole images")
+        raise NotImplementedError(f"--task {self.name} looks at whole images")
 
     def tune(
         self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]
@@ -214,11 +231,8 @@ class Task(abc.ABC):
 
         Returns:
             uint8 (height, width, 3).
-
-        Raises:
-            InputError: The task has nothing to draw.
         """
-        raise InputError(f"there is nothing to draw for --task {self.name}; leave --draw out")
+        raise NotImplementedError(f"--task {self.name} draws nothing")
 
 
 def column_of(data: Any, what: str) -> np.ndarray:

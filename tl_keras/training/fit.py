@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from tl_keras.data.splitting import check_seed
+from tl_keras.errors import InputError
 from tl_keras.tasks.registry import get_task, task_of
 from tl_keras.tasks.task import Task
 from tl_keras.training.checks import check_inputs, check_recipe
@@ -49,24 +50,27 @@ def fit(
     """Train a model of our builders by a recipe and evaluate it.
 
     Stages that leave the backbone frozen run it once per image (and augmented view) and train the
-    head on the cached features.  The other stages run inside one ``model.fit``: the optimizer
-    (AdamW, weight decay 0.01 but none on biases and norms: Loshchilov & Hutter 2019) keeps its
-    state from stage to stage, and lower layers move at lower rates.  Early stopping counts within
-    each stage; at the end the model has the weights of the best epoch of the whole run by the
-    validation data, or of the last epoch where there are none.  Ctrl-C ends the training and keeps
-    the best weights so far (``run.interrupted``).
+    head on the cached features, where the head reads one vector an image.  The other stages run
+    inside one ``model.fit``: the optimizer (AdamW, weight decay 0.01 but none on biases and norms:
+    Loshchilov & Hutter 2019) keeps its state from stage to stage, and lower layers move at lower
+    rates.  BatchNorm layers of heads that read maps are held from the second stage on, as the
+    base's always are.  Early stopping counts within each stage; at the end the model has the
+    weights of the best epoch of the whole run by the validation data, or of the last epoch where
+    there are none.  Ctrl-C ends the training and keeps the best weights so far
+    (``run.interrupted``).
 
     Args:
         model: From ``build_classifier``, ``build_detector`` and their kin.  Trained in place.
         train: ``Examples``, or arrays: images (N, S, S, 3) RGB 0..255 and integer labels (N,), or
-            tags (N, T) of 1, 0 and -1 for not known.
+            tags (N, T) of 1, 0 and -1 for not known, or what ``Examples.dataset`` gives for a box,
+            boxes, pixels or instances.
         val: The same, for early stopping and the run's metrics; None for neither.
         task: ``"classify"``, ``"tag"``, ``"localize"``, ``"detect"``, ``"segment"``,
             ``"instances"`` or a record; by default that of the model's builder.
         recipe: ``"auto"``, ``"feature_extraction"``, ``"fine_tune"``, ``"progressive"``,
             ``"bit_hyperrule"``, the path of a TOML file, a ``Recipe``, or a list of ``Stage``.
         batch_size: Images in a step, on each device; None: the task's own (32 for one answer an
-            image, 16 to localize, 8 for tasks that answer by pixel or cell).
+            image, 8 for boxes and masks).
         resize: How images are brought to the model's size: ``"crop"``, ``"pad"``, ``"stretch"``;
             None: the task's own (crop for one answer an image; stretch, which loses nothing, for
             boxes and masks).
@@ -131,7 +135,7 @@ def fit(
         def choose() -> Recipe:
             if extraction is None:
                 images = len(train if hasattr(train, "dataset") else train[1])
-                chosen = dense_recipe(recipe, images, batch_size, pretrained, placement)
+                chosen = dense_recipe(recipe, images, batch_size, pretrained, placement, task.pace)
             else:
                 chosen = recipe_for(
                     recipe, model, counts, batch_size, pretrained, placement,
@@ -199,4 +203,6 @@ def fit(
             run.validate(val, extraction.run(val, what="validation images") if frozen else None)
         except KeyboardInterrupt:
             run.interrupted = True
+        except InputError as problem:  # the trained model must not be lost over its figures
+            print(f"tl-keras: not measured on the validation data: {problem}", file=sys.stderr)
     return replace(run, seconds=time.perf_counter() - began)

@@ -167,7 +167,7 @@ def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
             setup.checkpoint.parts = count
         return batches
 
-    own = [RecipeUnfreezing(clock), AveragedEvaluation(), clock]
+    own = [RecipeUnfreezing(clock, hold_norms=not setup.task.pooled), AveragedEvaluation(), clock]
     if setup.verbose and placement.strategy is None and hasattr(setup.train, "dataset"):
         own.append(InputProfile(batches))
     with placed(setup.model, placement) as working:

@@ -30,7 +30,7 @@ def fcn(maps: dict[int, keras.KerasTensor]) -> tuple[keras.KerasTensor, int]:
     total = None
     for stride in (32, 16, 8):
         own = keras.layers.Conv2D(_WIDTH, 1, use_bias=False, name=f"fcn_{stride}")(maps[stride])
-        own = keras.layers.LayerNormalization(name=f"fcn_{stride}_norm")(own)
+        own = keras.layers.BatchNormalization(momentum=0.9, name=f"fcn_{stride}_norm")(own)
         if total is not None:
             total = refine(total, 2, own.shape[1], f"fcn_up_{stride}")
             own = keras.layers.Add(name=f"fcn_add_{stride}")([total, own])

@@ -1,10 +1,10 @@
 """The two steps that decoders are made of: convolve, and go to a finer grid.
 
-The norm is over the channels of each cell alone.  Over one image's cells (GroupNorm), a pixel's
-class would depend on what lies far off, and tiles of a big picture would disagree.  Over the batch
-(BatchNorm), small batches of unlike images are normalised otherwise in training than afterwards:
-on 30 microscope pictures of two kinds, four a batch, an instance segmenter that agreed with 54 % of
-the things' pixels in training agreed with 2 % afterwards.
+BatchNorm and not a norm over one image's cells: a pixel's class must not depend on what lies far
+off, or tiles of a big picture would disagree.  A norm over each cell's channels would do for both,
+but learns far slower: mean IoU 0.14 in place of 0.57 after five epochs of the built-in sample set.
+Its momentum is 0.9, so that the statistics of a short training have arrived by its end (Keras' 0.99
+needs some 500 steps).  ``tl_keras.fit`` holds them still once the base trains.
 """
 
 import keras
@@ -14,7 +14,7 @@ def convolve(
     x: keras.KerasTensor, width: int, name: str, *, kernel: int = 3, dilation: int = 1,
     separable: bool = False,
 ) -> keras.KerasTensor:  # fmt: skip
-    """Convolution, layer normalisation, ReLU.
+    """Convolution, batch normalisation, ReLU.
 
     Args:
         x: Symbolic tensor (batch, rows, columns, channels).
@@ -34,7 +34,7 @@ def convolve(
     options = {"padding": "same", "dilation_rate": dilation, "use_bias": False, "name": name}
     if separable:
         # Keras takes a depthwise kernel for one that reads all channels, and draws it so small
-        # that the norm's epsilon outweighs what comes out.
+        # that the moving variance is still that of its start when a short training ends.
         layer = keras.layers.SeparableConv2D(
             width, kernel, pointwise_initializer="he_normal",
             depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / kernel), **options,
@@ -42,7 +42,7 @@ def convolve(
     else:
         layer = keras.layers.Conv2D(width, kernel, kernel_initializer="he_normal", **options)
     x = layer(x)
-    x = keras.layers.LayerNormalization(name=f"{name}_norm")(x)
+    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
