@@ -34,6 +34,8 @@ _PUBLIC = {
     "build_segmenter": "tl_keras.builders.segmenter",
     "build_instance_segmenter": "tl_keras.builders.instance_segmenter",
     "instances_model": "tl_keras.builders.instance_decoding",
+    "build_embedder": "tl_keras.builders.embedder",
+    "export_model": "tl_keras.deployment.export",
     "Recipe": "tl_keras.training.recipes",
     "Stage": "tl_keras.training.recipes",
     "fit": "tl_keras.training.fit",
@@ -50,6 +52,7 @@ _PUBLIC = {
     "evaluation": None,
     "losses": None,
     "optimizers": None,
+    "retrieval": None,
     "training": None,
 }
 
