@@ -170,7 +170,7 @@ def test_masks_of_another_size_or_of_too_many_things(table, tmp_path, monkeypatc
 
 def test_both_pipelines_carry_them(table):
     for target, shape in (
-        ("boxes", (5, 1, 6)),
+        ("boxes", (5, 2, 6)),  # one counts, one is ignored
         ("pixels", (5, SIZE, SIZE)),
         ("instances", (5, SIZE, SIZE, 6)),
     ):
