@@ -105,7 +105,7 @@ def fold_figures(measured: Sequence[Mapping[str, Any]], held_out: float) -> dict
         if not all(isinstance(e, Mapping) and _number(e.get("value")) for e in entries):
             continue
         figure = fold_figure([entry["value"] for entry in entries], held_out)
-        if figure["low"] is not None and not name.endswith("loss"):
+        if figure["low"] is not None and not name.endswith(("loss", "count_error")):
             figure["low"], figure["high"] = max(figure["low"], 0.0), min(figure["high"], 1.0)
         found[name] = figure
     return found

@@ -113,7 +113,10 @@ class Detection(Task):
             rows = check_target_arrays(data, (None, 6), part)
             found = rows[rows[..., 5] > 0][:, 4].astype("int64")
         if not len(found):
-            raise InputError(f"no {part} image has a box that counts; check the annotations")
+            raise InputError(
+                f"no {part} image has a box that counts; check the annotations, or part the data "
+                "otherwise (another seed, a larger share to validate on)"
+            )
         if found.max() >= classes:
             raise InputError(f"{part} boxes hold class {found.max()} of {classes}, counted from 0")
         return np.bincount(found, minlength=classes)
