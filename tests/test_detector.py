@@ -247,6 +247,7 @@ def trained(numbers, epochs, size=SIZE, weights="bundled", batch=8, seed=0):
     return model, images, targets
 
 
+@pytest.mark.slow
 def test_it_overfits_eight_pictures():
     model, images, targets = trained(range(8), 80)
     found = detection_model(model).predict(images, verbose=0)

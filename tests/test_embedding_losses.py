@@ -300,6 +300,7 @@ np.testing.assert_allclose(again.predict(images, verbose=0), after, atol=1e-6)
 """
 
 
+@pytest.mark.slow
 def test_the_same_on_jax(tmp_path):
     np.savez(tmp_path / "given.npz", labels=LABELS, cosines=COSINES, vectors=VECTORS)
     (tmp_path / "train.py").write_text(ON_JAX.format(tests=str(Path(__file__).parent)))

@@ -366,6 +366,7 @@ def same_files(result, expected):
         return [name for name in got.files if not np.array_equal(got[name], wanted[name])] == []
 
 
+@pytest.mark.slow
 def test_kill_9_within_an_epoch_and_while_saving(photos, tmp_path):
     assert run(photos, tmp_path / "expected.npz") == 0
     folder, result = tmp_path / "checkpoints", tmp_path / "result.npz"

@@ -180,6 +180,7 @@ def _alive(pid):
     return not (state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z")
 
 
+@pytest.mark.slow
 def test_the_command_trains_folds_and_keeps_the_ensemble(photos, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -146,6 +146,7 @@ for name, given in (("maps", "maps"), ("whole", "images")):
 """
 
 
+@pytest.mark.slow
 def test_saved_it_says_the_same_on_jax_without_us(tmp_path):
     maps = np.stack([noise(1), noise(2, reach=100.0), trained(2, 0.2, 64)[:56]])
     decoder = on_maps(maps.shape[1:])

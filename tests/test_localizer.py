@@ -140,6 +140,7 @@ def test_metrics_are_those_of_the_evaluation():
         assert float(metric.result()) == pytest.approx(figures[name]["value"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_boxes_and_classes_of_the_sample_set():
     """With floors that the same head on random weights fails."""
     keras.utils.set_random_seed(0)

@@ -286,6 +286,7 @@ def test_a_billion_laughs(tmp_path):
     assert reasons == [refused, refused, "elements in elements, over 100 deep"]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_boxes_in_a_table(tmp_path):
     write_sets(tmp_path)
     rows = [f"{'ab'[i % 2]}.png,x,{i % 7},2,{i % 7 + 2},9" for i in range(100_000)]

@@ -98,7 +98,9 @@ def test_cached_features_train_as_end_to_end_does(parts):
     assert moved > 0.01
 
 
-@pytest.mark.parametrize("recipe", ["feature_extraction", "progressive"])
+@pytest.mark.parametrize(
+    "recipe", ["feature_extraction", pytest.param("progressive", marks=pytest.mark.slow)]
+)
 def test_recipes_learn_and_restore_the_best(parts, recipe):
     train, val = parts
     short = [
