@@ -221,6 +221,18 @@ def test_models_that_say_where_are_not_averaged(coco, capsys):
     assert "--ensemble averages" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--feature-cache", "kept"], "--feature-cache keeps one vector an image"),
+        (["--classes", "cat"], "are for DATA of your own"),
+    ],
+)
+def test_what_would_have_no_effect_is_said(asked, words, capsys):
+    assert main(["train", "--task", "segment", *asked]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_a_figure_that_cannot_be_measured_is_said_so():
     assert percent({"value": None, "low": None, "high": None}) == "not measurable"
     assert percent({"value": 0.5, "low": 0.25, "high": 0.75}).startswith("50.0 % (95 %")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tl_keras.backbones.bundled import bundled_backbones
-from tl_keras.cli.opening import open_given
+from tl_keras.cli.opening import asked_of_reader, open_given
 from tl_keras.errors import InputError
 from tl_keras.tasks.kinds import WITH_BACKGROUND
 
@@ -74,6 +74,11 @@ def data(options: Any) -> Data:
     if options.tags and options.task != "tag":
         raise InputError("--tags names columns of tags; add --task tag")
     if options.data is None:
+        if asked_of_reader(options):
+            raise InputError(
+                "--classes, --background and --masks are for DATA of your own; the built-in sample "
+                "set names its classes"
+            )
         examples = sample_examples(background=options.task in WITH_BACKGROUND)
     else:
         examples = open_given(options, options.task)

@@ -21,6 +21,7 @@ from tl_keras.cli.options import (
 from tl_keras.cli.startup import start_keras
 from tl_keras.cli.workers import check_workers, train_in_workers
 from tl_keras.errors import InputError
+from tl_keras.tasks.kinds import AVERAGED
 
 _EXAMPLES = """\
 examples:
@@ -161,6 +162,11 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
         raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
     if not 0 < options.val_fraction < 1:
         raise InputError(f"--val-fraction lies between 0 and 1; got {options.val_fraction}")
+    if options.feature_cache and options.task not in AVERAGED:
+        raise InputError(
+            f"--feature-cache keeps one vector an image, which --task {options.task} has not; "
+            "leave it out, or give --cache"
+        )
     check_workers(options)
     check_output(Path(options.output or "saved_models/new"))
     if options.backbone:
