@@ -1,6 +1,5 @@
 """An image classifier or tagger on a pretrained base, and its two halves."""
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import keras
 from tl_keras.backbones.base import build_backbone
 from tl_keras.backbones.preprocessing import apply_preprocessing
 from tl_keras.backbones.registry import get_backbone
+from tl_keras.builders.arguments import share, whole
 from tl_keras.errors import InputError
 
 _POOLINGS = ("avg", "max", "avg_max")
@@ -59,7 +59,7 @@ def build_classifier(
         >>> model.predict(keras.ops.zeros((2, 64, 64, 3)), verbose=0).shape
         (2, 3)
     """
-    classes = _whole(num_classes, 2, "num_classes", "give the number of classes, 2 or more")
+    classes = whole(num_classes, 2, "num_classes", "give the number of classes, 2 or more")
     activation = None if logits else "softmax"
     return _build(
         "classifier", classes, activation, backbone, image_size, weights, pooling, hidden, dropout,
@@ -104,7 +104,7 @@ def build_tagger(
         >>> model.get_layer("predictions").activation.__name__
         'sigmoid'
     """
-    tags = _whole(num_tags, 1, "num_tags", "give the number of tags, 1 or more")
+    tags = whole(num_tags, 1, "num_tags", "give the number of tags, 1 or more")
     activation = None if logits else "sigmoid"
     return _build(
         "tagger", tags, activation, backbone, image_size, weights, pooling, hidden, dropout,
@@ -118,11 +118,10 @@ def _build(
     augmentation: keras.Layer | None,
 ) -> keras.Model:  # fmt: skip
     record = get_backbone(backbone)
-    widths = [_whole(width, 1, "hidden", "give widths of 1 or more") for width in _listed(hidden)]
+    widths = [whole(width, 1, "hidden", "give widths of 1 or more") for width in _listed(hidden)]
     if pooling not in _POOLINGS:
         raise InputError(f"pooling={pooling!r} is unknown; give one of {', '.join(_POOLINGS)}")
-    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout!r} is no share to drop; give 0 <= dropout < 1")
+    dropout = share(dropout, "dropout")
     if augmentation is not None and not isinstance(augmentation, keras.Layer):
         raise InputError(
             f"augmentation={augmentation!r} is no layer; give a keras.Layer, such as a "
@@ -265,13 +264,3 @@ def _listed(hidden: Any) -> list[Any]:
     if isinstance(hidden, str) or not isinstance(hidden, Sequence):
         raise InputError(f"hidden={hidden!r} is no sequence of widths; give such as (256,)")
     return list(hidden)
-
-
-def _whole(value: Any, least: int, name: str, remedy: str) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or number < least:
-        raise InputError(f"{name}={value!r} cannot be used; {remedy}")
-    return number

@@ -2,7 +2,7 @@
 
 import keras
 
-from tl_keras.builders.classifier import _whole
+from tl_keras.builders.arguments import whole
 from tl_keras.builders.decoders.steps import convolve, refine
 from tl_keras.builders.segmenter import decoded_features
 
@@ -50,7 +50,7 @@ def build_instance_segmenter(
         >>> model.output_shape
         (None, 64, 64, 7)
     """
-    classes = _whole(num_classes, 1, "num_classes", "give the number of kinds of things, 1 or more")
+    classes = whole(num_classes, 1, "num_classes", "give the number of kinds of things, 1 or more")
     image, x, stride = decoded_features(backbone, image_size, weights, decoder, dropout)
     size = image.shape[1]
     bias = keras.initializers.Constant(-4.6)  # centres are rare: begin at 1 % (arXiv:1708.02002)

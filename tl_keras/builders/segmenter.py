@@ -6,10 +6,9 @@ from tl_keras.backbones.base import build_backbone
 from tl_keras.backbones.preprocessing import apply_preprocessing
 from tl_keras.backbones.pyramid import pyramid_features
 from tl_keras.backbones.registry import get_backbone
-from tl_keras.builders.classifier import _whole
+from tl_keras.builders.arguments import share, whole
 from tl_keras.builders.decoders import get_decoder
 from tl_keras.builders.decoders.steps import refine
-from tl_keras.errors import InputError
 
 
 def build_segmenter(
@@ -56,7 +55,7 @@ def build_segmenter(
         >>> model.predict(keras.ops.zeros((2, 64, 64, 3)), verbose=0).shape
         (2, 64, 64, 4)
     """
-    classes = _whole(
+    classes = whole(
         num_classes, 2, "num_classes", "give the number of classes, background included, 2 or more"
     )
     image, x, stride = decoded_features(backbone, image_size, weights, decoder, dropout)
@@ -92,8 +91,7 @@ def decoded_features(
         ((None, 16, 16, 32), 4)
     """
     record, chosen = get_backbone(backbone), get_decoder(decoder)
-    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout!r} is no share to drop; give 0 <= dropout < 1")
+    dropout = share(dropout, "dropout")
     base = build_backbone(backbone, image_size, weights)
     base.trainable = False
     image = keras.Input(base.input_shape[1:], name="image")

@@ -10,6 +10,7 @@ from tl_keras.data.examples import Examples
 from tl_keras.data.instance_targets import maps_of
 from tl_keras.data.instances import Instances, seen
 from tl_keras.data.needed_columns import (
+    check_boxes,
     check_mask_size,
     image_sizes,
     mask_classes,
@@ -48,11 +49,7 @@ class BoxTargets:
     dtype = np.dtype("float32")
 
     def __init__(self, examples: Examples, image_size: int, resize: str):
-        if examples.boxes is None:
-            raise InputError(
-                f"{examples.root or 'the data'} brings no boxes; read them with "
-                "tl_keras.data.from_voc, from_coco, from_yolo or from_csv"
-            )
+        check_boxes(examples)
         self._sizes = image_sizes(examples)
         self._examples, self._image_size, self._resize = examples, image_size, resize
         if len(examples) and all(boxes.ignore.all() for boxes in examples.boxes):

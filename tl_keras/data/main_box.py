@@ -9,8 +9,7 @@ from tl_keras.data.augment.geometry import move_boxes, to_square
 from tl_keras.data.boxes import Boxes
 from tl_keras.data.drawn_targets import LEFT
 from tl_keras.data.examples import Examples
-from tl_keras.data.needed_columns import image_sizes
-from tl_keras.errors import InputError
+from tl_keras.data.needed_columns import check_boxes, image_sizes
 
 
 class MainBoxTargets:
@@ -33,11 +32,7 @@ class MainBoxTargets:
     dtype = np.dtype("float32")
 
     def __init__(self, examples: Examples, image_size: int, resize: str):
-        if examples.boxes is None:
-            raise InputError(
-                f"{examples.root or 'the data'} brings no boxes; read them with "
-                "tl_keras.data.from_voc, from_coco, from_yolo or from_csv"
-            )
+        check_boxes(examples)
         self._sizes = image_sizes(examples)
         self._image_size, self._resize = image_size, resize
         self.shape = (len(examples), 6)

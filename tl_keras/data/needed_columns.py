@@ -21,6 +21,19 @@ def image_sizes(examples: Examples) -> list[tuple[int, int]]:
     return [(int(height), int(width)) for height, width in examples.sizes]
 
 
+def check_boxes(examples: Examples) -> None:
+    """Looks whether a table has boxes.
+
+    Raises:
+        InputError: It has not.
+    """
+    if examples.boxes is None:
+        raise InputError(
+            f"{examples.root or 'the data'} brings no boxes; read them with "
+            "tl_keras.data.from_voc, from_coco, from_yolo or from_csv"
+        )
+
+
 def mask_classes(examples: Examples) -> list[str]:
     """The names of all classes that pixels of the masks may have; no file is read.
 
