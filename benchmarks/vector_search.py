@@ -27,8 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tl_keras.evaluation.neighbours import exact_neighbours
 from tl_keras.retrieval import VectorIndex, segment
-from tl_keras.retrieval.exact import exact_neighbours
 
 K = 10
 BLOCKS, BRUTE = 5, 12  # turns, and brute-force queries in each

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
 from tl_keras.errors import InputError
-from tl_keras.retrieval import evaluate_ranking, evaluate_retrieval
-from tl_keras.retrieval.ranking_metrics import _mean
+from tl_keras.evaluation import evaluate_ranking, evaluate_retrieval
+from tl_keras.evaluation.ranking_metrics import _mean
 
 
 def value(figures, name, k):

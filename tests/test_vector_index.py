@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from vector_sets import Reference, clustered
 
 from tl_keras.errors import InputError
+from tl_keras.evaluation.neighbours import exact_neighbours
 from tl_keras.retrieval import PostgresIndex, VectorIndex, array_files, segment
 from tl_keras.retrieval.array_files import Ids
-from tl_keras.retrieval.exact import exact_neighbours
 
 NEEDS_FAISS = pytest.mark.skipif(
     importlib.util.find_spec("faiss") is None,

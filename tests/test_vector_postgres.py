@@ -9,8 +9,8 @@ from test_vector_index import ACTIONS, DIMENSION, act, compare
 from vector_sets import Reference, clustered
 
 from tl_keras.errors import InputError
+from tl_keras.evaluation.neighbours import exact_neighbours
 from tl_keras.retrieval import PostgresIndex, VectorIndex
-from tl_keras.retrieval.exact import exact_neighbours
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Search among vectors: the index in a folder, the same verbs on PostgreSQL, and their figures.
+"""Search among vectors: the index in a folder, and the same verbs on PostgreSQL.
 
 The names below are imported on first use.
 
@@ -17,9 +17,6 @@ _PUBLIC = {
     "PostgresIndex": "postgres",
     "VectorIndex": "vector_index",
     "VectorStore": "store",
-    "evaluate_ranking": "ranking_metrics",
-    "evaluate_retrieval": "ranking_metrics",
-    "exact_neighbours": "exact",
 }
 
 __all__ = sorted(_PUBLIC)

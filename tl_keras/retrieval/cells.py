@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tl_keras.errors import InputError
-from tl_keras.retrieval.exact import best, exact_neighbours
+from tl_keras.evaluation.neighbours import best, exact_neighbours
 
 TARGET_RECALL = 0.99
 """Recall of the 10 and of the 100 nearest that cells and candidates are chosen for."""

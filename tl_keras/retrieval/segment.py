@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tl_keras.errors import InputError
+from tl_keras.evaluation.neighbours import best
 from tl_keras.retrieval.array_files import Ids, open_array, save_array, sync_folder
 from tl_keras.retrieval.cells import Allowed, Cells
 from tl_keras.retrieval.columns import open_columns, write_columns
-from tl_keras.retrieval.exact import best
 from tl_keras.retrieval.filters import Condition
 
 EXACT_UP_TO = 10_000

@@ -7,7 +7,7 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure, figure, wilson_interval
-from tl_keras.retrieval.exact import exact_neighbours
+from tl_keras.evaluation.neighbours import exact_neighbours
 
 _QUERIES_AT_ONCE = 256
 _PSEUDO = (0.0, 1.0)  # two pseudo-queries, so that a handful of equal values is not certainty
