@@ -1,5 +1,6 @@
 """The command line, as a user calls it: results, exit codes, and one clear line for bad input."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -195,7 +196,10 @@ def test_control_c_saves_the_best_model_so_far(photos, tmp_path):
         sys.executable, "-m", "tl_keras.cli.main", "train", str(photos), "--output", str(output),
         *BASE, *FAST[:2], "--weights", "none", "--recipe", "fine_tune",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # Workers of pytest-xdist ignore the signal, and what they start would inherit that.
+    heeded = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, preexec_fn=heeded, **pipes)
     seen = []
     for line in process.stderr:
         seen.append(line)
