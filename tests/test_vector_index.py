@@ -123,6 +123,7 @@ def compare(store, reference, seed):
         store.vectors(some), np.array([reference.vectors[one] for one in some]).reshape(-1, 6),
         atol=1e-6,
     )  # fmt: skip
+    assert store.metadata(some) == [reference.metadata[one] for one in some]
 
 
 @pytest.mark.parametrize("with_cells", [False, pytest.param(True, marks=NEEDS_FAISS)])

@@ -262,6 +262,19 @@ class PostgresIndex:
         units = np.array([as_array(found[one]) for one in ids], np.float32)
         return units.reshape(len(ids), self.dimension)
 
+    def metadata(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The metadata of items, a dictionary each; a column without a value is left out.
+
+        Raises:
+            InputError: An id that is not there.
+        """
+        ids = check_ids(ids)
+        with self._errors():
+            asked = "SELECT id, metadata FROM {table} WHERE id = ANY(%s)"
+            found = dict(self._run(asked, [ids]).fetchall())
+        self._missing([one for one in ids if one not in found])
+        return [found[one] for one in ids]
+
     def _search(
         self,
         unit: np.ndarray,

@@ -94,3 +94,7 @@ class VectorStore(Protocol):
     def vectors(self, ids: Sequence[str]) -> np.ndarray:
         """The unit vectors of items, float32 (N, dimension)."""
         ...
+
+    def metadata(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The metadata of items, a dictionary each; a column without a value is left out."""
+        ...

@@ -264,6 +264,15 @@ class VectorIndex:
         found = [segment.vectors[row] for segment, row in places]
         return np.stack(found) if found else np.zeros((0, self.dimension), np.float32)
 
+    def metadata(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The metadata of items, a dictionary each; a column without a value is left out.
+
+        Raises:
+            InputError: An id that is not there.
+        """
+        self._refresh()
+        return [segment.metadata(row) for segment, row in self._places(check_ids(ids))]
+
     def _search(
         self,
         query: np.ndarray,
