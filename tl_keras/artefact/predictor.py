@@ -55,7 +55,7 @@ class Predictor:
         self.names: tuple[str, ...] = tuple(self.description[self.task.names_key])
         self.settings: dict[str, Any] = self.description.get("settings", {})
         outputs = self.task.outputs(self.model)
-        if len(self.names) != outputs:
+        if outputs is not None and len(self.names) != outputs:
             raise InputError(
                 f"{path / 'model.json'} names {len(self.names)} outputs, the model has {outputs}; "
                 "copy both again"
@@ -183,7 +183,7 @@ class Predictor:
         found = [
             self._predictions(np.stack([view.image(image) for image in images])) for view in views
         ]
-        return found[0] if len(found) == 1 else np.mean(found, axis=0)
+        return found[0] if len(found) == 1 else self.task.averaged(found)
 
     def _predictions(self, images: np.ndarray) -> Sequence[Any]:
         return self.task.predictions(self.model, self.model.predict_on_batch(images))
@@ -198,7 +198,8 @@ class Predictor:
         Raises:
             InputError: The examples have classes or tags that the model does not know.
         """
-        return self.task.measure(*self.judged(examples, tta), self.names, self.settings)
+        names = self.task.names_in(examples, self.names)
+        return self.task.measure(*self.judged(examples, tta), names, self.settings)
 
     def judged(self, examples: Any, tta: str | None = None) -> tuple[Sequence[Any], Sequence[Any]]:
         """Truth and prediction of every example, in the model's square; as :meth:`evaluate`."""

@@ -106,6 +106,18 @@ def head(name: str | None, task: Any) -> str | None:
     return name
 
 
+def check_loss(name: str | None, task: Any) -> None:
+    """Raise if a loss was asked for that the task does not know.
+
+    Raises:
+        InputError: It does not.
+    """
+    if name is not None and name not in task.losses:
+        raise InputError(
+            f"--loss {name} is none of --task {task.name}; it has {', '.join(task.losses)}"
+        )
+
+
 def data_name(data: str | None) -> str:
     """A name for results: that of the folder or file.
 

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
             examples = examples.part(options.split)
         task, names, settings = predictor.task, predictor.names, predictor.settings
         pairs = predictor.judged(examples, tta=options.tta)
-        metrics = task.measure(*pairs, names, settings)
+        metrics = task.measure(*pairs, task.names_in(examples, names), settings)
         if options.output:
             folder = Path(options.output)
             folder.mkdir(exist_ok=True)

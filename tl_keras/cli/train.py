@@ -21,7 +21,8 @@ from tl_keras.cli.options import (
 from tl_keras.cli.startup import start_keras
 from tl_keras.cli.workers import check_workers, train_in_workers
 from tl_keras.errors import InputError
-from tl_keras.tasks.kinds import AVERAGED
+from tl_keras.tasks.kinds import POOLED
+from tl_keras.training.recipes import LOSSES
 
 _EXAMPLES = """\
 examples:
@@ -33,6 +34,7 @@ examples:
   tl-keras train street/ --task detect                 boxes: VOC, COCO or YOLO
   tl-keras train tiles/ --task segment                 images/ and masks/ side by side
   tl-keras train --task instances                      the sample set's things, pixel by pixel
+  tl-keras train shop/ --task embed                    vectors to search by, a folder per product
 
 DATA holds a folder per class (photos/ants, photos/bees), or train/ with val/ or test/ folders that
 do; or it is a table of paths and labels (.csv, .tsv, .parquet), TFRecord files, boxes and masks as
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.description = (
         "Train a model on a folder of images and measure it: a classifier, or by --task a tagger, "
-        "a localizer, a detector or a segmenter."
+        "a localizer, a detector, a segmenter or an embedder."
     )
     parser.epilog = _EXAMPLES
     parser.add_argument("data", metavar="DATA", nargs="?", help="default: the built-in sample set")
@@ -70,6 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="none, light, standard, strong, document, medical, texture or spectrogram, maybe with "
         "+mixup or +cutmix behind: for the stages of the recipe that augment (default: the "
         "recipe's own, which mirrors); see `tl-keras augment`",
+    )
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        metavar="NAME",
+        help="in place of the recipe's: focal or logit_adjusted to classify (focal to tag or "
+        "segment, too); arcface, cosface, proxy_anchor, triplet or supervised_contrastive to embed "
+        "(default: crossentropy; arcface to embed)",
     )
     parser.add_argument(
         "--head",
@@ -162,7 +172,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
         raise InputError(f"--batch-size is 1 or more; got {options.batch_size}")
     if not 0 < options.val_fraction < 1:
         raise InputError(f"--val-fraction lies between 0 and 1; got {options.val_fraction}")
-    if options.feature_cache and options.task not in AVERAGED:
+    if options.feature_cache and options.task not in POOLED:
         raise InputError(
             f"--feature-cache keeps one vector an image, which --task {options.task} has not; "
             "leave it out, or give --cache"
@@ -175,6 +185,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     from tl_keras.tasks.registry import get_task
 
     choices.head(options.head, get_task(options.task))
+    choices.check_loss(options.loss, get_task(options.task))
 
     base = choices.base(options.backbone, options.weights, options.image_size)
     choices.check_base(base)
@@ -246,6 +257,7 @@ def train_and_save(
         batch_size=options.batch_size,
         resize=options.resize,
         augment=options.augment,
+        loss=options.loss,
         seed=options.seed,
         pretrained=base.weights != "none",
         strategy=placement,

@@ -25,6 +25,7 @@ _LONGEST_NAME = 22  # characters
 # By the name in the history; the first that is there is drawn.
 _SCORES = {
     "average_precision": "Average precision",
+    "mean_average_precision": "Mean average precision",
     "ap50": "AP50",
     "accuracy_at_iou50": "Accuracy at IoU 0.5",
     "mean_iou": "Mean IoU",
@@ -179,11 +180,13 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], theme: Theme = LI
     watched = next((key for key in _SCORES if key in measured), "accuracy")
     for axes, key in ((loss, "loss"), (score, watched)):
         line = {"marker": mark, "markersize": 3, "linewidth": 1.6}
-        axes.plot(epochs, _series(history, key), color=theme.train, label="training", **line)
-        held_out = _series(history, f"val_{key}")
-        axes.plot(epochs, held_out, color=theme.val, label="validation", **line)
+        both = ((key, "training", theme.train), (f"val_{key}", "validation", theme.val))
+        for name, label, colour in both:
+            if any(row.get(name) is not None for row in history):
+                axes.plot(epochs, _series(history, name), color=colour, label=label, **line)
         axes.set_title(_SCORES.get(key, "Loss"), fontsize=10, loc="left", pad=18, color=theme.ink)
-        axes.legend(fontsize=8, frameon=False, labelcolor=theme.muted)
+        if axes.lines:
+            axes.legend(fontsize=8, frameon=False, labelcolor=theme.muted)
         for k, name in starts:
             axes.annotate(
                 name, (k + 0.5, 1.0), (2, 3), xycoords=("data", "axes fraction"),

@@ -23,6 +23,8 @@ from tl_keras.evaluation.verification_pairs import pair_scores, unit_rows, verif
 #: Rates asked for where nobody says.
 FALSE_ACCEPT_RATES = (0.1, 0.01, 0.001)
 
+_POINTS = 101
+
 
 def evaluate_verification(
     vectors: Any,
@@ -57,7 +59,7 @@ def evaluate_verification(
         figures ``equal_error_rate`` and ``area_under_roc``; ``at_rates``, a list of
         ``{"false_accept_rate", "threshold", "true_accept_rate"}``, the last two figures;
         ``at_threshold``, ``{"threshold", "false_accept_rate", "true_accept_rate"}`` with figures,
-        or None.
+        or None; ``roc``, both rates along the curve, at most 101 points, for a plot.
 
     Raises:
         InputError: The shapes do not fit, a vector is not of length 1, or there are no pairs.
@@ -95,6 +97,9 @@ def evaluate_verification(
             place = int((thresholds >= threshold).sum()) - 1
             row += [far[place], tar[place]]
         rows.append(row)
+    far, tar = rates(alike, np.ones(len(ranked)), last)
+    seen = np.geomspace(1 / (~same).sum(), 1, _POINTS)
+    places = [place_at(far, rate) for rate in seen]
     value, spread = np.array(rows[0]), np.array(rows[1:]).reshape(-1, len(rows[0]))
 
     def rated(column: int) -> Figure:
@@ -120,6 +125,10 @@ def evaluate_verification(
         "equal_error_rate": rated(0),
         "area_under_roc": rated(1),
         "at_rates": at_rates,
+        "roc": {
+            "false_accept_rate": [round(float(rate), 9) for rate in seen],
+            "true_accept_rate": [round(float(tar[place]), 6) for place in places],
+        },
         "at_threshold": None
         if threshold is None
         else {

@@ -40,6 +40,7 @@ class Classification(Task):
     watch = "accuracy"
     model_name = "classifier"
     pooled = True
+    losses = ("crossentropy", "focal", "logit_adjusted")
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The classes; of arrays, their numbers."""

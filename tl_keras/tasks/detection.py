@@ -128,11 +128,10 @@ class Detection(Task):
         """Quality focal loss of the classes, CIoU of the boxes."""
         from tl_keras.tasks.detection_objective import DetectionLoss
 
-        plain = recipe.loss == "crossentropy" and recipe.class_weights is None
-        if not plain or recipe.label_smoothing:
+        if recipe.class_weights is not None or recipe.label_smoothing:
             raise InputError(
-                "--task detect has a loss of its own, without class weights and label smoothing; "
-                "leave these out of the recipe"
+                "--task detect knows neither class weights nor label smoothing; "
+                "leave them out of the recipe"
             )
         return DetectionLoss.of(model)
 

@@ -127,11 +127,10 @@ class InstanceSegmentation(Task):
         """The losses of Panoptic-DeepLab, with dice."""
         from tl_keras.tasks.instance_objective import InstanceLoss
 
-        plain = recipe.loss == "crossentropy" and recipe.class_weights is None
-        if not plain or recipe.label_smoothing:
+        if recipe.class_weights is not None or recipe.label_smoothing:
             raise InputError(
-                "--task instances knows neither another loss than crossentropy nor class weights "
-                "nor label smoothing; leave them out of the recipe"
+                "--task instances knows neither class weights nor label smoothing; "
+                "leave them out of the recipe"
             )
         return InstanceLoss(dice=1.0)
 

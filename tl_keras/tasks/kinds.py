@@ -8,10 +8,14 @@ KINDS = {
     "detect": "any number of things per image, a box around each",
     "segment": "a class for every pixel",
     "instances": "every single thing, pixel by pixel",
+    "embed": "a vector per image, near for the same class or product",
 }
 
 #: Tasks to which the pixels of nothing are a class of their own.
 WITH_BACKGROUND = ("segment",)
+
+#: Tasks whose head reads one vector an image, so that a frozen base is computed once.
+POOLED = ("classify", "tag", "embed")
 
 #: Tasks with probabilities an image, which views of it and several models can average.
 AVERAGED = ("classify", "tag")

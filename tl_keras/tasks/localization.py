@@ -105,11 +105,8 @@ class Localization(Task):
         """Cross-entropy of the class, smooth L1 and GIoU of the box."""
         from tl_keras.tasks.localization_objective import LocalizationLoss
 
-        if recipe.loss != "crossentropy" or recipe.class_weights is not None:
-            raise InputError(
-                "--task localize knows neither another loss than crossentropy nor class weights; "
-                "leave them out of the recipe"
-            )
+        if recipe.class_weights is not None:
+            raise InputError("--task localize knows no class weights; leave them out of the recipe")
         return LocalizationLoss(model.input_shape[1], label_smoothing=recipe.label_smoothing)
 
     def metrics(self, model: keras.Model) -> list[Any]:

@@ -7,6 +7,7 @@ import keras
 from tl_keras.errors import InputError
 from tl_keras.tasks.classification import Classification
 from tl_keras.tasks.detection import Detection
+from tl_keras.tasks.embedding import Embedding
 from tl_keras.tasks.instances import InstanceSegmentation
 from tl_keras.tasks.localization import Localization
 from tl_keras.tasks.segmentation import Segmentation
@@ -23,6 +24,7 @@ TASKS: dict[str, Task] = {
         Detection(),
         Segmentation(),
         InstanceSegmentation(),
+        Embedding(),
     )
 }
 

@@ -47,6 +47,7 @@ class Segmentation(Task):
     watch = "mean_iou"
     model_name = "segmenter"
     draws = True
+    losses = ("crossentropy", "focal")
     tiles = True
     heads = ("unet", "fcn", "deeplabv3plus", "fpn")
     resize = "stretch"
@@ -110,11 +111,6 @@ class Segmentation(Task):
         from tl_keras.losses import class_weights
         from tl_keras.tasks.segmentation_objective import SegmentationLoss
 
-        if recipe.loss not in ("crossentropy", "focal"):
-            raise InputError(
-                f"loss {recipe.loss!r} is for one class per image; pixels take crossentropy or "
-                "focal"
-            )
         weights = None
         if recipe.class_weights is not None:
             weights = class_weights(recipe.class_weights, counts, names)

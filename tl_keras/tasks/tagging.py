@@ -38,6 +38,7 @@ class Tagging(Task):
     model_name = "tagger"
     names_key = "tag_names"
     pooled = True
+    losses = ("crossentropy", "focal")
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The tags; of arrays, their numbers."""
@@ -102,10 +103,6 @@ class Tagging(Task):
         from tl_keras.losses import class_weights
         from tl_keras.tasks.tag_objective import TagCrossentropy
 
-        if recipe.loss not in ("crossentropy", "focal"):
-            raise InputError(
-                f"loss {recipe.loss!r} is for one class per image; tags take crossentropy or focal"
-            )
         weights = None
         if recipe.class_weights is not None:
             weights = class_weights(recipe.class_weights, counts, names)

@@ -47,6 +47,9 @@ class Task(abc.ABC):
         model_name: Name of the models that its builder makes.
         names_key: What the table and ``model.json`` call the names.
         pooled: Whether the head reads one vector an image, so that a frozen base is computed once.
+        losses: What ``Recipe.loss`` may be; the first in place of the recipes' own default.
+        open_set: Whether validation and test data may have other classes than training: then
+            epochs are compared by :meth:`figure`.
         tiles: Whether it can look at large images tile by tile.
         draws: Whether there is a picture of its answers.
         pace: Of a task that is not pooled.
@@ -63,6 +66,8 @@ class Task(abc.ABC):
     model_name: str
     names_key: str = "class_names"
     pooled: bool = False
+    losses: tuple[str, ...] = ("crossentropy",)
+    open_set: bool = False
     tiles: bool = False
     draws: bool = False
     pace: Pace = Pace()
@@ -108,8 +113,21 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def outputs(self, model: keras.Model) -> int:
-        """How many names a model of the task, or its final one, tells apart."""
+    def outputs(self, model: keras.Model) -> int | None:
+        """How many names a model of the task, or its final one, tells apart; None: any number."""
+
+    def learner(self, model: keras.Model, recipe: Any, counts: np.ndarray) -> keras.Model:
+        """The model whose training trains the model: itself, or one over the same layers."""
+        return model
+
+    def batched(self, batches: Any, labels: np.ndarray) -> Any:
+        """Shuffled training batches as the loss needs them; as they come by default.
+
+        Args:
+            batches: With an ``epoch_order``.
+            labels: Of all examples, where :attr:`target` is ``"labels"``.
+        """
+        return batches
 
     @abc.abstractmethod
     def loss(
@@ -121,6 +139,25 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def metrics(self, model: keras.Model) -> list[Any]:
         """For ``compile``; one of them is called :attr:`watch`."""
+
+    def loss_name(self, recipe: Any) -> str:
+        """Which of :attr:`losses` a recipe asks for.
+
+        Raises:
+            InputError: None of them.
+        """
+        if recipe.loss in self.losses:
+            return recipe.loss
+        if recipe.loss == "crossentropy":
+            return self.losses[0]
+        raise InputError(
+            f"--task {self.name} knows no loss {recipe.loss!r}; give one of "
+            f"{', '.join(self.losses)}"
+        )
+
+    def figure(self, truths: Sequence[Any], predictions: Sequence[Any]) -> float:
+        """What epochs of an :attr:`open_set` task are compared by, over all validation images."""
+        raise NotImplementedError(f"--task {self.name} compares epochs by {self.watch}")
 
     def final(self, model: keras.Model) -> keras.Model:
         """The model to save, predict with and export: with the decoding inside.
@@ -136,6 +173,14 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def predictions(self, model: keras.Model, outputs: Any) -> Sequence[Any]:
         """What the final model says of each image of a batch of its outputs."""
+
+    def averaged(self, views: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """Predictions of several views of the same images as one."""
+        return np.mean(views, axis=0)
+
+    def names_in(self, data: Any, names: Sequence[str]) -> tuple[str, ...]:
+        """What the truths of prepared data count by: the model's names."""
+        return tuple(names)
 
     def placed(self, prediction: Any, frame: Frame) -> Any:
         """A prediction in the pixels of the image itself instead of the square."""

@@ -35,7 +35,7 @@ def check_inputs(model: keras.Model, train: Any, val: Any, task: Task) -> tuple[
     counts = task.check(model, train, "training")
     if val is not None:
         task.check(model, val, "validation")
-        if hasattr(train, "dataset") and hasattr(val, "dataset"):
+        if hasattr(train, "dataset") and hasattr(val, "dataset") and not task.open_set:
             names = task.names(train), task.names(val)
             if names[0] != names[1]:
                 raise InputError(
@@ -52,10 +52,12 @@ def check_recipe(model: keras.Model, recipe: Recipe, task: Task, arrays: bool) -
         InputError: A stage unfreezes what the backbone does not have, or its augmentation is
             unknown, or differs between stages of one ``fit()``.
     """
-    if recipe.balance is not None and task.target != "labels":
+    task.loss_name(recipe)
+    if recipe.balance is not None and (task.target != "labels" or task.open_set):
+        how = "draws classes in its own way" if task.open_set else "has none by image"
         raise InputError(
-            f"recipe {recipe.name!r} balances classes, and --task {task.name} has none by image; "
-            "leave balance out"
+            f"recipe {recipe.name!r} balances classes, and --task {task.name} {how}; leave balance "
+            "out"
         )
     for stage in recipe.stages:
         check_unfreeze(model, stage.unfreeze)

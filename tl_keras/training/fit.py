@@ -21,7 +21,7 @@ from tl_keras.training.journal import Journal
 from tl_keras.training.phases import Setup, fit_head, fit_stages, on_features, phases
 from tl_keras.training.placement import choose_placement
 from tl_keras.training.recipe_names import known_recipe
-from tl_keras.training.recipes import Recipe, Stage, augmented
+from tl_keras.training.recipes import Recipe, Stage, augmented, with_loss
 from tl_keras.training.resolving import recipe_for, remembered
 from tl_keras.training.resuming import RunCheckpoint, run_identity
 from tl_keras.training.run import Run
@@ -37,6 +37,7 @@ def fit(
     batch_size: int | None = None,
     resize: str | None = None,
     augment: str | None = None,
+    loss: str | None = None,
     seed: int = 0,
     pretrained: bool = True,
     strategy: Any = "auto",
@@ -66,7 +67,7 @@ def fit(
             boxes, pixels or instances.
         val: The same, for early stopping and the run's metrics; None for neither.
         task: ``"classify"``, ``"tag"``, ``"localize"``, ``"detect"``, ``"segment"``,
-            ``"instances"`` or a record; by default that of the model's builder.
+            ``"instances"``, ``"embed"`` or a record; by default that of the model's builder.
         recipe: ``"auto"``, ``"feature_extraction"``, ``"fine_tune"``, ``"progressive"``,
             ``"bit_hyperrule"``, the path of a TOML file, a ``Recipe``, or a list of ``Stage``.
         batch_size: Images in a step, on each device; None: the task's own (32 for one answer an
@@ -76,6 +77,8 @@ def fit(
             boxes and masks).
         augment: Preset of ``tl_keras.data.augment`` for the stages of the recipe that augment,
             such as ``"none"``, ``"strong"``, ``"texture"``; None: the recipe's own.
+        loss: In place of the recipe's, such as ``"focal"``, or for an embedder ``"arcface"``,
+            ``"cosface"``, ``"proxy_anchor"``, ``"triplet"``, ``"supervised_contrastive"``.
         seed: Of the order of images, augmentation and dropout.
         pretrained: Whether the backbone holds learned weights; ``"auto"`` asks.
         strategy: Where the backbone is trained: ``"auto"`` takes a TPU, several GPUs, one GPU or
@@ -120,7 +123,7 @@ def fit(
     placement = choose_placement(strategy, precision)
     known = known_recipe(recipe, dense=not task.pooled)
     if known is not None:
-        known = augmented(known, augment)
+        known = with_loss(augmented(known, augment), loss)
         check_recipe(model, known, task, arrays=not hasattr(train, "dataset"))
     pixels = {"image_size": image_size, "resize": resize, "seed": seed}
     extraction = None
@@ -141,7 +144,7 @@ def fit(
                     recipe, model, counts, batch_size, pretrained, placement,
                     features=lambda: extraction.run(train, what="training images"),
                 )  # fmt: skip
-            return augmented(chosen, augment)
+            return with_loss(augmented(chosen, augment), loss)
 
         known = choose() if folder is None else remembered(folder, choose, placement.chief)
         check_recipe(model, known, task, arrays=not hasattr(train, "dataset"))
@@ -151,15 +154,17 @@ def fit(
         print(f"Recipe: {recipe.name} ({stages}): {recipe.reason}.", file=sys.stderr)
         if placement.kind != "cpu":
             print(f"Trains on {placement}.", file=sys.stderr)
-    journal = Journal(model, verbose, task.watch)
+    keras.utils.set_random_seed(seed)  # of weights that are made for the loss
+    learner = task.learner(model, recipe, counts)
+    journal = Journal(learner, verbose, task.watch)
     checkpoint = None
     if folder is not None:
         settings = {**pixels, "batch_size": batch_size, "devices": placement.replicas}
-        identity = run_identity(model, recipe, train, val, settings)
+        identity = run_identity(learner, recipe, train, val, settings)
         checkpoint = RunCheckpoint(folder, identity, journal, placement.chief)
         began = min(began, journal.began)
     setup = Setup(
-        model=model, task=task, train=train, val=val, recipe=recipe, counts=counts, pixels=pixels,
+        model=learner, task=task, train=train, val=val, recipe=recipe, counts=counts, pixels=pixels,
         batch_size=batch_size, placement=placement, extraction=extraction, journal=journal,
         callbacks=callbacks, checkpoint=checkpoint, cache=cache, verbose=verbose,
     )  # fmt: skip

@@ -17,8 +17,9 @@ def score(logs: Mapping[str, float], watch: str) -> tuple[float, float]:
         >>> score(logs, "accuracy")
         (0.9, -0.5)
     """
-    part = "val_" if "val_loss" in logs else ""
-    return float(logs[f"{part}{watch}"]), -float(logs[f"{part}loss"])
+    if f"val_{watch}" in logs:
+        return float(logs[f"val_{watch}"]), -float(logs.get("val_loss", 0.0))
+    return float(logs.get(watch, 0.0)), -float(logs["loss"])
 
 
 class Journal:
@@ -89,7 +90,9 @@ class Journal:
         self.rows.append(row)
         sound = np.isfinite(row["loss"]) and np.isfinite(self.score(row)).all()
         higher = (
-            self.best is None or "val_loss" not in row or self.score(row) > self.score(self.best)
+            self.best is None
+            or f"val_{self.watch}" not in row
+            or self.score(row) > self.score(self.best)
         )
         better = sound and higher
         if better:

@@ -17,8 +17,10 @@ from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable
 from tl_keras.data.balancing import balance_classes
 from tl_keras.data.pipeline import reading_errors, set_epoch
 from tl_keras.tasks.task import Task
+from tl_keras.training.epoch_figure import EpochFigure
 from tl_keras.training.feature_batches import EVALUATED_ROWS
 from tl_keras.training.feature_extraction import FeatureExtraction
+from tl_keras.training.inputs import batches_of
 from tl_keras.training.journal import Journal
 from tl_keras.training.optimizing import optimizer_for, rates_for
 from tl_keras.training.out_of_memory import accumulate_gradients, fit_within_memory
@@ -82,9 +84,12 @@ class Setup:
         Raises:
             InputError: The recipe balances classes, and what is learned has none.
         """
-        if self.recipe.balance is None:
+        if self.task.target != "labels":
             return batches
         labels = self.train.labels if hasattr(self.train, "labels") else self.train[1]
+        batches = self.task.batched(batches, np.asarray(labels))
+        if self.recipe.balance is None:
+            return batches
         return balance_classes(batches, np.asarray(labels), self.recipe.balance)
 
 
@@ -117,8 +122,12 @@ def fit_head(setup: Setup, stage: Stage) -> None:
     )
     held_out = None
     if setup.val is not None:
-        held_out = setup.extraction.run(setup.val, what="validation images")
+        held_out = setup.extraction.run(setup.val, what="validation images").batches(EVALUATED_ROWS)
     head = head_model(setup.model)
+    own = [AveragedEvaluation()]
+    if held_out is not None and setup.task.open_set:
+        own.append(EpochFigure(setup.task, head_model(setup.task.final(setup.model)), held_out))
+        held_out = None
     optimizer = optimizer_for(setup.recipe, head)
     head.compile(optimizer, setup.objective(setup.model), metrics=setup.task.metrics(setup.model))
     batches = features.batches(_HEAD_BATCH, shuffle=True, seed=setup.pixels["seed"])
@@ -126,9 +135,9 @@ def fit_head(setup: Setup, stage: Stage) -> None:
     clock = StageClock([stage], len(batches), setup.journal)
     head.fit(
         batches,
-        validation_data=None if held_out is None else held_out.batches(EVALUATED_ROWS),
+        validation_data=held_out,
         epochs=stage.epochs,
-        callbacks=_kept([AveragedEvaluation(), clock], lambda: batches, setup.checkpoint),
+        callbacks=_kept([*own, clock], lambda: batches, setup.checkpoint),
         shuffle=False,
         verbose=0,
     )
@@ -144,7 +153,9 @@ def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
     mixed = stages[0].mixes and hasattr(setup.train, "dataset")
     target = setup.task.mixed_target if mixed else setup.task.target
     shape = {**setup.pixels, "batch_size": setup.batch_size, "target": target}
-    held_out = None if setup.val is None else replica_batches(setup.val, placement, **shape)
+    held_out = None
+    if setup.val is not None and not setup.task.open_set:
+        held_out = replica_batches(setup.val, placement, **shape)
     parts = setup.checkpoint.parts if setup.checkpoint else 1
 
     def divided(count: int) -> Any:
@@ -167,10 +178,14 @@ def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:
             setup.checkpoint.parts = count
         return batches
 
-    own = [RecipeUnfreezing(clock, hold_norms=not setup.task.pooled), AveragedEvaluation(), clock]
-    if setup.verbose and placement.strategy is None and hasattr(setup.train, "dataset"):
-        own.append(InputProfile(batches))
     with placed(setup.model, placement) as working:
+        own = [RecipeUnfreezing(clock, hold_norms=not setup.task.pooled), AveragedEvaluation()]
+        if setup.val is not None and setup.task.open_set:
+            shown = batches_of(setup.val, batch_size=setup.batch_size, **setup.pixels)
+            own.append(EpochFigure(setup.task, setup.task.final(working), shown))
+        own.append(clock)
+        if setup.verbose and placement.strategy is None and hasattr(setup.train, "dataset"):
+            own.append(InputProfile(batches))
         if working is not setup.model:
             setup.journal.follow(working, setup.model)
         # Rows that only fill a batch up have weight 0, and count in no figure.

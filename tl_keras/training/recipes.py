@@ -8,7 +8,16 @@ from tl_keras.data.balancing import BALANCES
 from tl_keras.errors import InputError
 from tl_keras.training.schedule import SCHEDULES
 
-LOSSES = ("crossentropy", "focal", "logit_adjusted")
+LOSSES = (
+    "crossentropy",
+    "focal",
+    "logit_adjusted",
+    "arcface",
+    "cosface",
+    "proxy_anchor",
+    "triplet",
+    "supervised_contrastive",
+)
 CLASS_WEIGHTS = ("balanced", "effective")
 # These follow from the data, so they are made when the data are there.
 BY_DATA = ("auto", "bit_hyperrule")
@@ -95,7 +104,8 @@ class Recipe:
             epoch use, such as 0.99; None: no average.
         loss: ``"crossentropy"``, ``"focal"`` (Lin et al. 2017, arXiv:1708.02002), or
             ``"logit_adjusted"`` by the training images of each class (Menon et al. 2021,
-            arXiv:2007.07314).
+            arXiv:2007.07314); of embedders those of ``tl_keras.tasks.embedding_objective``.  Where
+            a task has no ``"crossentropy"``, that stands for its first loss.
         label_smoothing: Share of each target spread over all classes, in [0, 1).
         class_weights: ``"balanced"`` (inverse frequency), ``"effective"`` (effective number of
             samples, arXiv:1901.05555), or a mapping from class name or number to weight; None:
@@ -199,6 +209,23 @@ def get_recipe(recipe: "str | Recipe | Sequence[Stage]") -> Recipe:
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise InputError("a recipe of your own is a list of tl_keras.Stage, one or more")
     return Recipe("custom", stages)
+
+
+def with_loss(recipe: Recipe, loss: str | None) -> Recipe:
+    """A recipe that minimises another loss.
+
+    Args:
+        recipe: Any.
+        loss: As of :class:`Recipe`; None: as it is.
+
+    Raises:
+        InputError: There is no such loss.
+
+    Example:
+        >>> with_loss(RECIPES["progressive"], "focal").loss
+        'focal'
+    """
+    return recipe if loss is None else replace(recipe, loss=loss)
 
 
 def augmented(recipe: Recipe, augment: str | None) -> Recipe:

@@ -72,7 +72,7 @@ class Run:
         """Names of the classes or tags, in the order of the model's outputs."""
         if hasattr(self.train, "dataset"):
             return self.task.names(self.train)
-        return tuple(str(i) for i in range(self.task.outputs(self.model)))
+        return tuple(str(i) for i in range(len(self.counts)))
 
     @functools.cached_property
     def final(self) -> keras.Model:
@@ -88,7 +88,8 @@ class Run:
         """
         data = self.task.prepared(data, self.names)
         truths, predictions = judge(self.task, self.final, self._batches(data), "evaluating")
-        return self.task.measure(truths, predictions, self.names, self.settings)
+        names = self.task.names_in(data, self.names)
+        return self.task.measure(truths, predictions, names, self.settings)
 
     def _batches(self, data: Any) -> Any:
         return batches_of(
@@ -109,7 +110,8 @@ class Run:
         else:
             model, batches = head_model(self.model), features.batches(EVALUATED_ROWS)
         truths, predictions = judge(self.task, model, batches, "evaluating")
-        self.metrics = self.task.measure(truths, predictions, self.names, None)
+        names = self.task.names_in(val, self.names)
+        self.metrics = self.task.measure(truths, predictions, names, None)
         self.settings = self.task.tune(truths, predictions, self.metrics)
         worst = self.task.worst(truths, predictions, self.names, self.settings)[:_SHOWN]
         self.shown = [
