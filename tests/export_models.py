@@ -9,6 +9,7 @@ from tiny_backbone import NAME
 from tl_keras.backbones.calibration import calibrate_batch_norm
 from tl_keras.builders.classifier import build_classifier, build_tagger
 from tl_keras.builders.detector import build_detector
+from tl_keras.builders.embedder import build_embedder
 from tl_keras.builders.instance_decoding import instances_model
 from tl_keras.builders.instance_segmenter import build_instance_segmenter
 from tl_keras.builders.localizer import build_localizer
@@ -18,14 +19,15 @@ from tl_keras.data.samples import generate_sample
 
 SIZE = 64
 
-# Of each task the builder with its number of names, and of each layer that gives logits their
-# standard deviation and their mean.
+# Of each task the builder with its number of names (of embed: the vector's length), and of each
+# layer that gives logits their standard deviation and their mean.
 BUILDERS = {
     "classify": (build_classifier, 5, {"predictions": (2, 0)}),
     "tag": (build_tagger, 4, {"predictions": (2, 0)}),
     "localize": (build_localizer, 3, {"classes": (2, 0), "box_attention": (2, 0)}),
     "detect": (build_detector, 3, {"class_logits": (1.5, -2)}),
     "segment": (build_segmenter, 4, {"scores": (2, 0)}),
+    "embed": (build_embedder, 16, {"projection": (2, 0)}),
     "instances": (
         build_instance_segmenter, 3,
         {"classes_scores": (2, 0), "centre_scores": (2, -3), "offsets_scores": (0.5, 0)},

@@ -30,6 +30,7 @@ OUTPUTS = {
     "localize": {"box_and_probabilities": [None, 7]},
     "detect": {"detections": [None, 20, 6]},
     "segment": {"probabilities": [None, SIZE, SIZE, 4]},
+    "embed": {"vector": [None, 16]},
     "instances": {"ids": [None, SIZE, SIZE], "things": [None, 20, 6]},
 }
 
@@ -200,6 +201,8 @@ CHANGES = {
                ("detections", lambda rows: rows[:, ::2]), ("detections", lambda rows: rows * 0)],
     "segment": [("probabilities", lambda p: np.roll(p, 1, -1)),
                 ("probabilities", lambda p: np.roll(p, 1, 1))],
+    "embed": [("vector", lambda rows: np.roll(rows, 1, 0)), ("vector", lambda rows: rows * 0.9),
+              ("vector", lambda rows: np.roll(rows, 1, 1))],
     "instances": [("ids", lambda ids: np.roll(ids, 3, 1)), ("ids", lambda ids: ids * 0),
                   ("things", columns(4, 5, lambda kind: (kind + 1) % 3)),
                   ("things", columns(5, 6, lambda score: score * 0.9)),
@@ -218,7 +221,7 @@ def test_what_differs_is_told_from_what_does_not(task, change):
     assert not parity(TASKS[task], true, changed(task, change), {}, 0.005).holds
 
 
-@pytest.mark.parametrize("task", ["classify", "tag", "localize", "segment"])
+@pytest.mark.parametrize("task", ["classify", "tag", "localize", "segment", "embed"])
 def test_not_a_number_is_no_agreement(task):
     (key,) = truth(task)
     broken = changed(task, (key, lambda array: array * np.nan))

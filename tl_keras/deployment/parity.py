@@ -121,6 +121,16 @@ def _tags(true: Any, found: Any, settings: Any, tolerance: float) -> Parity:
     return Parity({name: largest}, {name: allowed}, float(same.mean()), same.size, "tags")
 
 
+def _vectors(true: Any, found: Any, settings: Any, tolerance: float) -> Parity:
+    ((name, true),) = true.items()
+    found = found[name]
+    largest, allowed = _figures(true, found, tolerance, 1.0)
+    # What a search does: the nearest of the true vectors, asked with those found, is their own.
+    cosines = found @ true.T
+    same = np.diag(cosines) >= cosines.max(-1) - allowed
+    return Parity({name: largest}, {name: allowed}, float(same.mean()), same.size, "images")
+
+
 def _localized(true: Any, found: Any, settings: Any, tolerance: float) -> Parity:
     ((name, true),) = true.items()
     found = found[name]
@@ -199,5 +209,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any, Any, float], Parity]] = {
     "localize": _localized,
     "detect": _detections,
     "segment": partial(_classes, "pixels"),
+    "embed": _vectors,
     "instances": _things,
 }

@@ -22,6 +22,7 @@ _OUTPUTS = {
     "classify": ("probabilities", "of each class"),
     "tag": ("probabilities", "of each tag"),
     "segment": ("probabilities", "of each class by pixel"),
+    "embed": ("vector", "of length 1; the cosine of two images is their dot product"),
     "localize": ("box_and_probabilities", "x1, y1, x2, y2 in px, then of each class"),
     "detect": ("detections", "rows x1, y1, x2, y2 in px, class (-1 none), score; best first"),
 }
