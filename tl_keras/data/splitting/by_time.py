@@ -1,20 +1,17 @@
 """Splits by time: what is newest is validated on, as the model will be used."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tl_keras.data.splitting.units import Positions
+from tl_keras.data.times import read_times
 from tl_keras.errors import InputError
 
 if TYPE_CHECKING:
     from tl_keras.data.examples import Examples
-
-# The way that cameras write it (Exif 2.32, tag DateTimeOriginal).
-_EXIF = "%Y:%m:%d %H:%M:%S"
 
 
 def times_of(examples: "Examples", column: str) -> np.ndarray:
@@ -22,9 +19,7 @@ def times_of(examples: "Examples", column: str) -> np.ndarray:
 
     Args:
         examples: the table.
-        column: of numbers (years, seconds, frame numbers), or of dates: ISO 8601
-            (``2024-05-01``, ``2024-05-01T12:30:00+02:00``; without a zone it is UTC) or Exif
-            (``2024:05:01 12:30:00``).
+        column: of numbers or of dates, see :func:`tl_keras.data.times.read_times`.
 
     Returns:
         float64 (N,): the numbers, or seconds since 1970.
@@ -46,8 +41,7 @@ def times_of(examples: "Examples", column: str) -> np.ndarray:
             f"columns: {known}"
         )
     values = [value.strip() for value in examples.extra[column]]
-    read = _number if all(_number(value) is not None for value in values) else _date
-    times = [read(value) for value in values]
+    times = read_times(values)
     if None in times:
         position = times.index(None)
         raise InputError(
@@ -55,24 +49,6 @@ def times_of(examples: "Examples", column: str) -> np.ndarray:
             "every row a number, or a date such as 2024-05-01 or 2024-05-01T12:30:00"
         )
     return np.array(times, np.float64)
-
-
-def _number(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if np.isfinite(number) else None
-
-
-def _date(value: str) -> float | None:
-    for read in (datetime.fromisoformat, lambda text: datetime.strptime(text, _EXIF)):
-        try:
-            moment = read(value)
-        except ValueError:
-            continue
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    return None
 
 
 def in_time_order(
