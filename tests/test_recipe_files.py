@@ -32,7 +32,7 @@ def test_every_field_survives_a_round_trip(tmp_path):
         augment="light", schedule="one_cycle", views=3,
     )  # fmt: skip
     recipe = Recipe(
-        "mine", (Stage("head", 1), stage, Stage("all", 2, "all")), reason="why not",
+        "mine", (Stage("head", 1, solver="ridge"), stage, Stage("all", 2, "all")), reason="why not",
         bottom_rate=0.03, weight_decay=0.2, clip_norm=1.5, ema=0.99, loss="focal",
         label_smoothing=0.1, class_weights={"ants, bees": 2.0, "x=1": 0.5},
         balance="sqrt",
@@ -44,7 +44,8 @@ def test_every_field_survives_a_round_trip(tmp_path):
             for field in dataclasses.fields(item)
             if getattr(item, field.name) == getattr(default, field.name)
         }
-        assert not same, f"give {same} a value of its own in this test"
+        # A stage with a solver, as the first one here, has nothing else of its own.
+        assert not same - {"solver"}, f"give {same} a value of its own in this test"
 
 
 @settings(max_examples=40, deadline=None)

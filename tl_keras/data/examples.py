@@ -268,6 +268,37 @@ class Examples:
         train, val = split_positions(self, fraction, seed, by, together)
         return self.subset(train), self.subset(val)
 
+    def draw(
+        self, shots: int, seed: int = 0, *, repeat: int = 0, leave: bool = True
+    ) -> tuple["Examples", "Examples"]:
+        """Draws so many examples of each class, to see how far a handful goes.
+
+        Args:
+            shots: images of each class, 1 or more.
+            seed: a whole number from 0 on; the same seed and the same files, the same draw.
+            repeat: which draw of this seed.
+            leave: whether something of each class must remain.
+
+        Returns:
+            ``(drawn, rest)``, disjoint by content and by groups: copies of what is drawn, and the
+            rest of its group, are on no side.  See
+            :func:`tl_keras.data.splitting.shots.shot_positions`.
+
+        Raises:
+            InputError: a class has too few distinct images, or an example no label.
+
+        Example:
+            >>> table = Examples(tuple("abcd"), np.array([0, 0, 1, 1]), ("x", "y"),
+            ...                  ("1", "2", "3", "4"), (None,) * 4)
+            >>> drawn, rest = table.draw(1)
+            >>> drawn.counts(), rest.counts()
+            ({'x': 1, 'y': 1}, {'x': 1, 'y': 1})
+        """
+        from tl_keras.data.splitting import shot_positions
+
+        drawn, rest = shot_positions(self, shots, seed, repeat=repeat, leave=leave)
+        return self.subset(drawn), self.subset(rest)
+
     def folds(
         self,
         k: int = 5,

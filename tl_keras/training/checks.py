@@ -6,10 +6,11 @@ import keras
 import numpy as np
 
 from tl_keras.backbones.registry import find_backbone
+from tl_keras.builders.classifier import head_model
 from tl_keras.callbacks.staged_unfreezing import check_unfreeze
 from tl_keras.errors import InputError
 from tl_keras.tasks.task import Task
-from tl_keras.training.recipes import Recipe
+from tl_keras.training.recipes import Recipe, Stage
 
 
 def check_inputs(model: keras.Model, train: Any, val: Any, task: Task) -> tuple[int, np.ndarray]:
@@ -60,6 +61,8 @@ def check_recipe(model: keras.Model, recipe: Recipe, task: Task, arrays: bool) -
             "out"
         )
     for stage in recipe.stages:
+        if stage.solver is not None:
+            _check_solved(model, stage, task)
         check_unfreeze(model, stage.unfreeze)
         if stage.mixes and task.mixed_target is None:
             raise InputError(
@@ -80,4 +83,19 @@ def check_recipe(model: keras.Model, recipe: Recipe, task: Task, arrays: bool) -
         raise InputError(
             "arrays are not augmented by a stage; give examples from files, or "
             "build_classifier(augmentation=...)"
+        )
+
+
+def _check_solved(model: keras.Model, stage: Stage, task: Task) -> None:
+    """Refuse to compute what is no softmax over a linear function of features."""
+    plain = task.pooled and task.target == "labels" and not task.open_set
+    if plain:
+        layers = head_model(model).layers[1:]
+        kinds = [layer for layer in layers if not isinstance(layer, keras.layers.Dropout)]
+        plain = len(kinds) == 1 and isinstance(kinds[0], keras.layers.Dense) and kinds[0].use_bias
+    if not plain:
+        raise InputError(
+            f"solver={stage.solver!r} computes a head of one layer for one class per image, which "
+            f"this model for --task {task.name} has not; build it without hidden layers, or take "
+            "another recipe"
         )

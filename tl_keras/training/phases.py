@@ -17,6 +17,7 @@ from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable
 from tl_keras.data.balancing import balance_classes
 from tl_keras.data.pipeline import reading_errors, set_epoch
 from tl_keras.tasks.task import Task
+from tl_keras.training.closed_form import closed_form_head
 from tl_keras.training.epoch_figure import EpochFigure
 from tl_keras.training.feature_batches import EVALUATED_ROWS
 from tl_keras.training.feature_extraction import FeatureExtraction
@@ -108,15 +109,21 @@ def on_features(model: keras.Model, stage: Stage, task: Task) -> bool:
 
     Heads that read maps instead of a vector do not: their features would be as large as images.
 
+    A head that is computed is computed on features of plain images, whatever the model changes.
     A model's own augmentation layer gives new features every epoch; the pipeline's presets give
     the same ``stage.views`` again and again.  Mixed images have features of their own, too.
     """
+    if stage.solver is not None:
+        return True
     return task.pooled and stage.frozen and not augments_itself(model) and not stage.mixes
 
 
 def fit_head(setup: Setup, stage: Stage) -> None:
     """Train the head on features that are computed once per image and augmented view."""
     apply_unfreeze(setup.model, 0)
+    if stage.solver is not None:
+        solve_head(setup, stage)
+        return
     features = setup.extraction.run(
         setup.train, augment=stage.augment, views=stage.views, what="training images"
     )
@@ -141,6 +148,28 @@ def fit_head(setup: Setup, stage: Stage) -> None:
         shuffle=False,
         verbose=0,
     )
+
+
+def solve_head(setup: Setup, stage: Stage) -> None:
+    """Compute the head from features; validation data are looked at, and choose nothing."""
+    setup.journal.start_epoch()
+    layer = setup.model.get_layer("predictions")
+    parts = {"": setup.extraction.run(setup.train, what="training images")}
+    if setup.val is not None:
+        parts["val_"] = setup.extraction.run(setup.val, what="validation images")
+    known = parts[""]
+    head = closed_form_head(known.views[0], known.labels, layer.units, stage.solver)
+    layer.kernel.assign(head.kernel)
+    layer.bias.assign(head.bias)
+    logs = {}
+    for prefix, found in parts.items():
+        said = head.probabilities(found.views[0])
+        of_truth = said[np.arange(len(said)), found.labels]
+        logs[f"{prefix}loss"] = float(-np.log(np.maximum(of_truth, 1e-12)).mean())
+        logs[f"{prefix}accuracy"] = float((said.argmax(axis=1) == found.labels).mean())
+    if head.left_out is not None:
+        logs["left_out_accuracy"] = head.left_out
+    setup.journal.add(stage.name, logs, 0.0, layer.trainable_variables)
 
 
 def fit_stages(setup: Setup, stages: Sequence[Stage]) -> None:

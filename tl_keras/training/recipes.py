@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tl_keras.data.balancing import BALANCES
 from tl_keras.errors import InputError
+from tl_keras.training.closed_form import check_solver
 from tl_keras.training.schedule import SCHEDULES
 
 LOSSES = (
@@ -39,6 +40,9 @@ class Stage:
         augment: Augmentation preset of the training images, of ``tl_keras.data.augment``.
         views: Augmented views of each image, over which epochs of a frozen backbone go in turn;
             they are computed once.
+        solver: Compute the head instead of training it, on plain images and in one epoch:
+            ``"ridge"`` or ``"prototypes"``
+            (:func:`tl_keras.training.closed_form.closed_form_head`); None: train.
         schedule: How the rate goes on from its peak: ``"cosine"`` falls to 1 % of it over the
             stage's epochs; ``"one_cycle"`` rises from a 25th of it and falls to nothing;
             ``"constant"`` stays; ``"plateau"`` stays and is divided by 10 whenever half the
@@ -60,8 +64,16 @@ class Stage:
     augment: str = "none"
     schedule: str = "cosine"
     views: int = 4
+    solver: str | None = None
 
     def __post_init__(self) -> None:
+        if self.solver is not None:
+            check_solver(self.solver)
+            if self.epochs != 1 or not self.frozen or self.augment != "none":
+                raise InputError(
+                    f"stage {self.name!r}: solver={self.solver!r} computes the head of a frozen "
+                    "backbone from plain images at once; give epochs=1, unfreeze=0, augment='none'"
+                )
         if min(self.epochs, self.patience, self.views) < 1:
             raise InputError(f"stage {self.name!r}: epochs, patience and views are 1 or more")
         if not self.learning_rate > 0:
@@ -163,6 +175,8 @@ class Recipe:
 _HEAD = Stage("head", epochs=60, learning_rate=2e-3, patience=10)
 
 RECIPES = {
+    "prototypes": Recipe("prototypes", (Stage("prototypes", epochs=1, solver="prototypes"),)),
+    "ridge": Recipe("ridge", (Stage("ridge", epochs=1, solver="ridge"),)),
     "feature_extraction": Recipe("feature_extraction", (_HEAD,)),
     # Keras' transfer-learning guide: head first, then everything at a rate far below.
     "fine_tune": Recipe(

@@ -9,5 +9,13 @@ from tl_keras.data.splitting.by_class import stratified
 from tl_keras.data.splitting.fingerprint import split_fingerprint
 from tl_keras.data.splitting.rules import fold_positions, split_positions
 from tl_keras.data.splitting.seeds import check_seed
+from tl_keras.data.splitting.shots import shot_positions
 
-__all__ = ["check_seed", "fold_positions", "split_fingerprint", "split_positions", "stratified"]
+__all__ = [
+    "check_seed",
+    "fold_positions",
+    "shot_positions",
+    "split_fingerprint",
+    "split_positions",
+    "stratified",
+]
