@@ -202,6 +202,9 @@ class Embedding(Task):
             "examples": len(truths),
             "classes": int((counts > 0).sum()),
             "chance": float(same),
+            **{f"precision_at_{k}": figure for k, figure in found["precision"].items()},
+            "mean_average_precision": found["mean_average_precision"],
+            "equal_error_rate": pairs["equal_error_rate"],
             "retrieval": found,
             "verification": pairs,
             "notes": found["notes"],
@@ -231,12 +234,8 @@ class Embedding(Task):
 
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
         """Precision of the first results, average precision, and error rate of pairs."""
-        found = metrics["retrieval"]
-        return {
-            **{f"precision at {k}": found["precision"][k] for k in found["precision"]},
-            "mean average precision": found["mean_average_precision"],
-            "equal error rate": metrics["verification"]["equal_error_rate"],
-        }
+        shown = *(f"precision_at_{k}" for k in _KS), "mean_average_precision", "equal_error_rate"
+        return {key.replace("_", " "): metrics[key] for key in shown if key in metrics}
 
     def baseline(self, metrics: Mapping[str, Any]) -> tuple[str, float]:
         """The share of pairs that are of one class."""
