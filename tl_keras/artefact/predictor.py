@@ -24,6 +24,7 @@ class Predictor:
     """A trained model with the names of its outputs and its way of reading images.
 
     Attributes:
+        folder: Where the artefact lies.
         model: The ``keras.Model``, images (N, S, S, 3) RGB 0..255 to answers.
         description: The contents of ``model.json``.
         task: What it learned.
@@ -38,7 +39,7 @@ class Predictor:
     """
 
     def __init__(self, path: str | Path):
-        path = Path(path)
+        self.folder = path = Path(path)
         self.description = _read_description(path)
         import keras
 

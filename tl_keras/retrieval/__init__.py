@@ -13,10 +13,12 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "Embedder": "embedding",
     "Hit": "store",
     "PostgresIndex": "postgres",
     "VectorIndex": "vector_index",
     "VectorStore": "store",
+    "open_embedder": "embedding",
 }
 
 __all__ = sorted(_PUBLIC)
