@@ -139,12 +139,21 @@ def test_a_localizers_sections_hold_its_numbers():
     truth = [[0, 0, 10, 10, 0, 1], [0, 0, 10, 10, 1, 1], [0, 0, 0, 0, 1, 0]]
     found = [[0, 0, 10, 10, 0.9, 0.1], [0, 0, 10, 4, 0.9, 0.1], [0, 0, 1, 1, 0.1, 0.9]]
     metrics = evaluate_localization(truth, found, NAMES)
-    section = localization_sections(metrics)["Class by class"]
+    sections = localization_sections(metrics)
+    section = sections["Class by class"]
     assert _rows(section) == {
         "ant": ["1", "100.0 %", "100.0 %", "100.0 %"],
         "b<ee": ["1", "40.0 %", "0.0 %", "0.0 %"],
     }
     assert "mean IoU of 100.0 %" in section and "1 images have no box" in section
+    # The second is taken for the first class, the third has no box but a class.
+    expected = {"class_names": NAMES, "confusion_matrix": [[1, 0], [1, 1]]}
+    assert _shows(sections["Which class is taken for which"], draw_confusion_matrix(expected))
+
+
+def test_an_image_without_a_class_is_in_no_confusion():
+    truth, found = [[0, 0, 9, 9, -1, 1], [0, 0, 9, 9, 1, 1]], [[0, 0, 9, 9, 0.2, 0.8]] * 2
+    assert evaluate_localization(truth, found, NAMES)["confusion_matrix"] == [[0, 0], [0, 1]]
 
 
 def test_a_segmenters_sections_hold_its_numbers():
@@ -176,6 +185,17 @@ def test_an_instance_segmenters_sections_hold_its_numbers(instances):
     counts = sections["How many are found"]
     assert "6 things are true, 5 found; 1 of 2 images have the exact number" in counts
     assert _shows(counts, draw_counts(instances, LIGHT))
+    curves = sections["Precision and recall"]
+    assert "IoU of masks 0.5" in curves and _shows(curves, draw_precision_recall(instances, LIGHT))
+
+
+def test_curves_of_things(instances):
+    ant, bee = instances["per_class"]
+    assert ant["curve"] == [1.0] * 101
+    # One of two bees is found, and nothing else is taken for one: right up to half of them.
+    assert bee["curve"] == [1.0] * 51 + [0.0] * 50
+    assert [bee[key]["value"] for key in ("precision", "recall")] == [1.0, 0.5]
+    assert [ant[key]["value"] for key in ("precision", "recall")] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("pairs", [[(0, 0), (1, 0)], [(900, 0)], [(3, 3)] * 500 + [(40, 38)]])

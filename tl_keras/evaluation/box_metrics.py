@@ -7,6 +7,7 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import bootstrap_mean, figure, proportion
+from tl_keras.evaluation.metrics import confusion_counts
 
 TOUCH = 0.5
 """From this IoU on a box counts as found (PASCAL VOC; http://host.robots.ox.ac.uk/pascal/VOC/)."""
@@ -55,7 +56,8 @@ def evaluate_localization(
         (IoU >= 0.5), ``accuracy_at_iou50`` (the class right and IoU >= 0.5; of the images with
         both); ``guessed_iou`` (mean IoU of the average true box, given for every image: what has
         to be beaten); ``per_class``, a list of ``{"name", "boxes", "mean_iou", "box_accuracy",
-        "accuracy_at_iou50"}``; ``notes``.
+        "accuracy_at_iou50"}``; ``confusion_matrix``, rows true, columns predicted classes, of the
+        images that have one; ``notes``.
 
     Raises:
         InputError: The shapes do not fit, or a prediction is no number.
@@ -75,7 +77,8 @@ def evaluate_localization(
     if not np.isfinite(predictions).all():
         raise InputError("predictions hold NaN or infinity; lower the learning rate and train on")
     classes, boxed = targets[:, 4].astype("int64"), targets[:, 5] > 0
-    named, right = classes >= 0, predictions[:, 4:].argmax(1) == classes
+    answers = predictions[:, 4:].argmax(1)
+    named, right = classes >= 0, answers == classes
     iou = box_iou(targets[:, :4], predictions[:, :4])
     guess = targets[boxed, :4].mean(0) if boxed.any() else np.zeros(4)
     notes = []
@@ -98,6 +101,9 @@ def evaluate_localization(
             }
             for k, name in enumerate(class_names)
         ],
+        "confusion_matrix": confusion_counts(
+            classes[named], answers[named], len(class_names)
+        ).tolist(),
         "notes": notes,
     }
 

@@ -25,7 +25,8 @@ def draw_precision_recall(metrics: Mapping[str, Any], theme: Theme = LIGHT) -> b
     grey.
 
     Args:
-        metrics: As from :func:`~tl_keras.evaluation.evaluate_detection`.
+        metrics: As from :func:`~tl_keras.evaluation.evaluate_detection` or
+            :func:`~tl_keras.evaluation.instance_metrics.evaluate_instances`.
         theme: Colours.
 
     Returns:
@@ -55,7 +56,7 @@ def draw_precision_recall(metrics: Mapping[str, Any], theme: Theme = LIGHT) -> b
                 at, precision, "o", color=colour, markersize=8, markeredgecolor=theme.ink,
                 zorder=5, clip_on=False,
             )  # fmt: skip
-    axes.set_xlabel("recall: share of the true boxes that are found", fontsize=9)
+    axes.set_xlabel("recall: share of the true things that are found", fontsize=9)
     axes.set_ylabel("precision: share of the answers that are right", fontsize=9)
     axes.set_xlim(0, 1.005)
     axes.set_ylim(0, 1.02)

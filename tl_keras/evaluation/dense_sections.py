@@ -56,7 +56,11 @@ def localization_sections(metrics: Mapping[str, Any]) -> dict[str, str]:
             f"Giving the mean of all true boxes for every image has a mean IoU of "
             f"{100 * metrics['guessed_iou']:.1f} %."
         )
-    return {"Class by class": figures_table(metrics["per_class"], columns, "Class", notes)}
+    drawn = picture(draw_confusion_matrix, metrics, "Confusion matrix, rows are true classes")
+    return {
+        "Class by class": figures_table(metrics["per_class"], columns, "Class", notes),
+        "Which class is taken for which": drawn,
+    }
 
 
 def detection_sections(metrics: Mapping[str, Any]) -> dict[str, str]:
@@ -75,18 +79,9 @@ def detection_sections(metrics: Mapping[str, Any]) -> dict[str, str]:
         f"AP is COCO's, at IoU 0.5 to 0.95. Precision and recall are those of answers from score "
         f"{threshold:.3f} on, at IoU 0.5.",
     ]
-    drawn = picture(
-        draw_precision_recall, metrics,
-        "Precision at each recall, a curve per class, with a dot at the score threshold",
-    )  # fmt: skip
-    curves = (
-        f"{drawn}<p>At IoU 0.5; as COCO does, a curve shows the best precision at that recall or a "
-        f"higher one. The dot of each class is where the score threshold of {threshold:.3f} puts "
-        "it: a lower threshold moves it to the right, a higher one to the left.</p>"
-    )
     return {
         "Class by class": figures_table(metrics["per_class"], columns, "Class", notes),
-        "Precision and recall": curves,
+        "Precision and recall": _curves(metrics, "IoU"),
         "What goes wrong": _errors(metrics),
         "Which class is taken for which": _confusion(
             [*metrics["class_names"], "background"],
@@ -141,10 +136,24 @@ def instances_sections(metrics: Mapping[str, Any]) -> dict[str, str]:
     drawn = picture(draw_counts, metrics, "Number of things found against the true number")
     return {
         "Class by class": figures_table(rows, columns, "Class", notes),
+        "Precision and recall": _curves(metrics, "IoU of masks"),
         "How many are found": f"{drawn}<p>{true:,} things are true, {found:,} found; "
         f"{exact:,} of {len(images):,} images have the exact number. A dot stands for all images "
         "of one pair of numbers, the larger the more; on the line both are equal.</p>",
     }
+
+
+def _curves(metrics: Mapping[str, Any], overlap: str) -> str:
+    drawn = picture(
+        draw_precision_recall, metrics,
+        "Precision at each recall, a curve per class, with a dot at the score threshold",
+    )  # fmt: skip
+    return (
+        f"{drawn}<p>At {overlap} 0.5; as COCO does, a curve shows the best precision at that "
+        "recall or a higher one. The dot of each class is where the score threshold of "
+        f"{metrics['score_threshold']:.3f} puts it: a lower threshold moves it to the right, a "
+        "higher one to the left.</p>"
+    )
 
 
 def _errors(metrics: Mapping[str, Any]) -> str:

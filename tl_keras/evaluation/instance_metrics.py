@@ -42,7 +42,9 @@ def evaluate_instances(
         ``precision`` and ``recall`` of all classes together at IoU 0.5; ``count_error``, the mean
         of |found - true| over the images and classes where there are any; ``per_class``, a list of
         ``{"name", "instances", "found", "ap", "ap50", "ap75", "panoptic_quality",
-        "count_error"}``; ``per_image``, ``{"true", "found", "panoptic_quality"}`` each; ``notes``.
+        "count_error", "precision", "recall", "curve"}`` with the precision at IoU 0.5 at recall 0,
+        0.01, ... 1 (None without things); ``per_image``, ``{"true", "found", "panoptic_quality"}``
+        each; ``notes``.
 
     Raises:
         InputError: Shapes differ, a class does not exist, there is no true thing, or
@@ -97,6 +99,9 @@ def evaluate_instances(
                 **_figures(spread[k : k + 1]),
                 "panoptic_quality": ratio_over_images(iou[:, [k]], marks[:, [k]], weights),
                 "count_error": bootstrap_mean(errors[:, k], seed),
+                "precision": proportion(int(hits[:, k].sum()), int((hits + false)[:, k].sum())),
+                "recall": proportion(int(hits[:, k].sum()), int((hits + missed)[:, k].sum())),
+                "curve": matches[k].precision[0].round(4).tolist() if k in has else None,
             }
             for k, name in enumerate(class_names)
         ],

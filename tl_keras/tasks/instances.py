@@ -234,7 +234,7 @@ class InstanceSegmentation(Task):
         return {"source": answer.source, "things": things, "counts": answer.counts}
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
-        """Figures of each kind, and counts against true ones."""
+        """Figures and curves of each kind, and counts against true ones."""
         from tl_keras.evaluation.dense_sections import instances_sections
 
         return instances_sections(metrics)

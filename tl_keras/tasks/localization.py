@@ -173,7 +173,7 @@ class Localization(Task):
         return f"{ranked(answer.probabilities, top or 1)}  at {corners(answer.box)}"
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
-        """Figures of each class."""
+        """Figures of each class, and which is taken for which."""
         from tl_keras.evaluation.dense_sections import localization_sections
 
         return localization_sections(metrics)
