@@ -13,6 +13,9 @@ from typing import Any
 
 _PUBLIC = {
     "box_iou": "box_metrics",
+    "contact_rows": "contact_choice",
+    "contact_section": "contact_sheet",
+    "contact_picture": "contact_sheet",
     "detection_picture": "box_pictures",
     "evaluate_classification": "metrics",
     "evaluate_detection": "detection_metrics",

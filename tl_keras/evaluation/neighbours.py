@@ -1,8 +1,11 @@
 """Exact nearest neighbours by matrix products, in plain numpy."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 _BLOCK = 1 << 24  # scores held at once: 64 MiB
+_QUERIES_AT_ONCE = 256
 
 
 def best(scores: np.ndarray, k: int) -> np.ndarray:
@@ -57,3 +60,33 @@ def exact_neighbours(
             rows = np.take_along_axis(rows, kept, axis=1)
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+def results_of(
+    vectors: np.ndarray, queries: np.ndarray, k: int, own: np.ndarray | None = None
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """What many queries find, some queries at a time, so that it fits into memory.
+
+    Args:
+        vectors: float32 (N, D).
+        queries: float32 (Q, D).
+        k: Results a query, at most N, and N - 1 with ``own``.
+        own: The row of ``vectors`` that each query is itself, int (Q,), to be left out.
+
+    Yields:
+        Which queries, their rows int64 (B, k), best first, and the scores, float32 (B, k).
+
+    Example:
+        >>> some = np.eye(2, dtype="float32")
+        >>> [rows.tolist() for _, rows, _ in results_of(some, some, 1, np.arange(2))]
+        [[[1], [0]]]
+    """
+    for start in range(0, len(queries), _QUERIES_AT_ONCE):
+        some = slice(start, start + _QUERIES_AT_ONCE)
+        rows, scores = exact_neighbours(vectors, queries[some], k + (own is not None))
+        if own is not None:
+            itself = rows == own[some][:, None]
+            # Where equal vectors came first, the last result goes in its stead.
+            itself[~itself.any(axis=1), -1] = True
+            rows, scores = (one[~itself].reshape(len(rows), k) for one in (rows, scores))
+        yield some, rows, scores

@@ -7,9 +7,8 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure, figure, wilson_interval
-from tl_keras.evaluation.neighbours import exact_neighbours
+from tl_keras.evaluation.neighbours import results_of
 
-_QUERIES_AT_ONCE = 256
 _PSEUDO = (0.0, 1.0)  # two pseudo-queries, so that a handful of equal values is not certainty
 
 
@@ -102,6 +101,7 @@ def evaluate_retrieval(
     *,
     queries: np.ndarray | None = None,
     query_labels: Sequence[Any] | None = None,
+    sample: Sequence[int] | None = None,
     ks: Sequence[int] = (1, 5, 10),
     depth: int | None = None,
 ) -> dict[str, Any]:
@@ -115,6 +115,7 @@ def evaluate_retrieval(
         queries: Unit vectors of queries that are not in the catalogue, (Q, D); without them, every
             item of the catalogue is a query and left out of its own results.
         query_labels: Their labels.
+        sample: Positions of the queries to measure, of a large catalogue; None measures all.
         ks: As in :func:`evaluate_ranking`.
         depth: Results a query; the whole catalogue if None.
 
@@ -141,23 +142,18 @@ def evaluate_retrieval(
     names = {label: number for number, label in enumerate(dict.fromkeys([*labels, *asked_labels]))}
     numbers = np.array([names[label] for label in labels])
     counts = np.bincount(numbers, minlength=len(names))
-    measured = [n for n, label in enumerate(asked_labels) if label is not None and label != -1]
+    chosen = range(len(asked)) if sample is None else sample
+    measured = [n for n in chosen if asked_labels[n] is not None and asked_labels[n] != -1]
     deep = len(vectors) - own if depth is None else min(depth, len(vectors) - own)
     if deep < 1 or not measured:
         raise InputError("nothing to search in, or no query with a label; give more items")
     gains = np.zeros((len(measured), deep), np.float32)
     ideal = np.zeros(len(measured), np.int64)
-    for start in range(0, len(measured), _QUERIES_AT_ONCE):
-        some = measured[start : start + _QUERIES_AT_ONCE]
-        rows, _ = exact_neighbours(vectors, asked[some], min(deep + own, len(vectors)))
-        if own:
-            # Where an equal vector came first, the last result goes in its stead.
-            itself = rows == np.array(some)[:, None]
-            itself[~itself.any(axis=1), -1] = True
-            rows = rows[~itself].reshape(len(some), deep)
-        sought = np.array([names[asked_labels[n]] for n in some])
-        gains[start : start + len(some)] = numbers[rows] == sought[:, None]
-        ideal[start : start + len(some)] = counts[sought] - own
+    sought = np.array([names[asked_labels[n]] for n in measured])
+    itself = np.array(measured) if own else None
+    for some, rows, _ in results_of(vectors, asked[measured], deep, itself):
+        gains[some] = numbers[rows] == sought[some, None]
+        ideal[some] = counts[sought[some]] - own
     categories = [str(asked_labels[n]) for n in measured]
     return evaluate_ranking(gains, ideal, ks=ks, categories=categories)
 

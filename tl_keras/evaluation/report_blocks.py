@@ -163,17 +163,19 @@ def picture(draw: Callable[..., bytes], subject: Any, description: str) -> str:
     )
 
 
-def thumbnail(image: np.ndarray, caption: str, side: int = _PREVIEW_SIDE) -> str:
+def thumbnail(image: np.ndarray, caption: str, side: int = _PREVIEW_SIDE, kind: str = "") -> str:
     """A picture of uint8 (H, W, 3) made small, with its caption.
 
     Args:
         image: The picture.
         caption: Text below.
         side: Longest side, px; smaller pictures stay as they are.
+        kind: Class of the style sheet, for its frame.
     """
     data, text = _jpeg(image, side), escape(caption)
+    framed = f' class="{kind}"' if kind else ""
     return (
-        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text}">'
+        f'<figure{framed}><img src="data:image/jpeg;base64,{data}" alt="{text}">'
         f"<figcaption>{text}</figcaption></figure>"
     )
 

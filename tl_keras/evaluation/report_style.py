@@ -3,12 +3,12 @@
 STYLE = """\
 :root {
   --page: #f4f6f8; --card: #ffffff; --ink: #1c2430; --muted: #5d6875; --line: #e3e7ec;
-  --accent: #1f6feb; --soft: #c4ccd6;
+  --accent: #1f6feb; --soft: #c4ccd6; --right: #00805e; --wrong: #c04a00; --missed: #b3246b;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #0d1117; --card: #161b22; --ink: #e6edf3; --muted: #9aa5b1; --line: #2d343d;
-    --accent: #58a6ff; --soft: #4a5562;
+    --accent: #58a6ff; --soft: #4a5562; --right: #2fbf95; --wrong: #ff8a4c; --missed: #ff7ab8;
   }
 }
 * { box-sizing: border-box; }
@@ -77,6 +77,20 @@ figure img { width: 100%; border-radius: 6px; display: block; }
 figcaption {
   margin-top: .3rem; font-size: .82rem; color: var(--muted); overflow-wrap: anywhere;
 }
+
+.found { display: flex; gap: .6rem; padding: .7rem 0; border-top: 1px solid var(--line); }
+.found figure { flex: none; width: 6.2rem; }
+.found img {
+  height: 6.2rem; object-fit: contain; border: 3px solid transparent; background: var(--page);
+}
+.found .query { margin-right: .8rem; }
+.found .query img { border-color: var(--soft); }
+.found .right img { border-color: var(--right); }
+.found .wrong img { border: 3px dashed var(--wrong); }
+.found .missed { margin-left: .8rem; }
+.found .missed img { border: 3px dotted var(--missed); }
+h3 { margin: 1.2rem 0 .4rem; font-size: 1rem; }
+
 pre {
   margin: 0 0 .8rem; padding: .8rem 1rem; overflow-x: auto; background: var(--page);
   border-radius: 6px;
