@@ -134,7 +134,7 @@ def test_the_artefact_gives_the_vectors_of_the_run(run, apart, tmp_path):
     assert again["retrieval"]["by_category"][0]["name"] in apart[1].class_names
     assert again["verification"]["at_threshold"]["threshold"] == run.settings["threshold"]
     page = (tmp_path / "run" / "report.html").read_text()
-    for title in ("Search, class by class", "Are two images of one class", "Learning curves"):
+    for title in ("Search, class by class", "Are two images of one class", "What images find"):
         assert title in page
 
 

@@ -192,6 +192,7 @@ def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
         },
         sections={
             **run.task.report(run.metrics),
+            **run.sections,
             **({"The worst images": gallery(run.shown)} if run.shown else {}),
         },
         history=run.history,

@@ -1,7 +1,7 @@
 """A vector an image: near for the same class, far for different ones."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -269,6 +269,18 @@ class Embedding(Task):
         """Its first numbers; ``--json`` gives all."""
         first = " ".join(f"{number:+.3f}" for number in answer.vector[: top or 4])
         return f"{len(answer.vector)} numbers: {first} ..."
+
+    def illustrated(
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
+        read: Callable[[int], np.ndarray],
+    ) -> dict[str, str]:  # fmt: skip
+        """A contact sheet: images, what they find, and the worst misses."""
+        from tl_keras.evaluation.contact_choice import contact_rows
+        from tl_keras.evaluation.contact_sheet import contact_section
+
+        labels = [names[truth] for truth in truths]
+        rows = contact_rows(predictions, labels)
+        return {"What images find": contact_section(rows, read, labels)}
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Search class by class, and the error rates of pairs."""

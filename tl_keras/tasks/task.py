@@ -1,7 +1,7 @@
 """What a task record holds: from the table to targets, from outputs to answers and figures."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -252,6 +252,20 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Sections of the report: title to HTML."""
+
+    def illustrated(
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
+        read: Callable[[int], np.ndarray],
+    ) -> dict[str, str]:  # fmt: skip
+        """Sections of the report that show images of the data: title to HTML; none by default.
+
+        Args:
+            truths: Of each image.
+            predictions: Of each image.
+            names: As of :meth:`names_in`.
+            read: From the number of an image to its pixels, uint8 (S, S, 3).
+        """
+        return {}
 
     def worst(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],

@@ -47,6 +47,7 @@ class Run:
         settings: What answers need beside the model, found on the validation data: thresholds.
         shown: Pictures of the worst validation images with captions, for the report; tasks whose
             answers cannot be drawn have none.
+        sections: Of the report, with images of the validation data: title to HTML.
     """
 
     model: keras.Model
@@ -66,6 +67,7 @@ class Run:
     metrics: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     shown: list[tuple[np.ndarray, str]] = field(default_factory=list, repr=False)
+    sections: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,7 +100,7 @@ class Run:
         )  # fmt: skip
 
     def validate(self, val: Any, features: FeatureSet | None = None) -> None:
-        """Fill :attr:`metrics`, :attr:`settings` and :attr:`shown` from the validation data.
+        """Fill :attr:`metrics`, :attr:`settings`, and what the report shows of the validation data.
 
         Args:
             val: ``Examples`` or arrays.
@@ -113,19 +115,23 @@ class Run:
         names = self.task.names_in(val, self.names)
         self.metrics = self.task.measure(truths, predictions, names, None)
         self.settings = self.task.tune(truths, predictions, self.metrics)
+        read = functools.partial(self._read, val)
+        self.sections = self.task.illustrated(truths, predictions, names, read)
         worst = self.task.worst(truths, predictions, self.names, self.settings)[:_SHOWN]
         self.shown = [
             (self._picture(val, one.index, truths, predictions), _caption(val, one))
             for one in worst
         ]
 
+    def _read(self, data: Any, index: int) -> np.ndarray:
+        if hasattr(data, "paths"):
+            return load_image(data.paths[index], self.image_size, self.resize)
+        return np.asarray(data[0][index]).clip(0, 255).astype("uint8")
+
     def _picture(
         self, data: Any, index: int, truths: Sequence[Any], predictions: Sequence[Any]
     ) -> np.ndarray:
-        if hasattr(data, "paths"):
-            image = load_image(data.paths[index], self.image_size, self.resize)
-        else:
-            image = np.asarray(data[0][index]).clip(0, 255).astype("uint8")
+        image = self._read(data, index)
         pair = truths[index], predictions[index]
         return self.task.picture(image, *pair, self.names, self.settings)
 
