@@ -95,7 +95,7 @@ class _Decomposed:
         self._means = np.average(x, 0, weights), np.average(y, 0, weights)
         self._x = (x - self._means[0]) * self._root
         self._targets = (y - self._means[1]) * self._root
-        self._basis, self._strength = _principal(self._x)
+        self._basis, self._strength = principal(self._x)
         self._within = self._basis.T @ self._targets
 
     def _penalty(self, penalty: float) -> float:
@@ -142,8 +142,20 @@ def _blocks(count: int) -> list[slice]:
     return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
 
 
-def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal columns that span ``x``, and the squared singular values, both of its rank."""
+def principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left singular vectors of rows, and their squared singular values.
+
+    Args:
+        x: float64 (N, D), finite; it is not centred here.
+
+    Returns:
+        Orthonormal columns (N, R) that span the columns of ``x``, and their strengths (R,), R its
+        rank; where all of ``x`` is 0, one column of zeros of strength 1.
+
+    Example:
+        >>> principal(np.array([[3.0, 0.0], [0.0, 0.0]]))[1].tolist()
+        [9.0]
+    """
     wide = x.shape[0] <= x.shape[1]
     values, vectors = np.linalg.eigh(x @ x.T if wide else x.T @ x)
     kept = values > max(values[-1], 0) * 1e-10
