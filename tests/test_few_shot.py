@@ -1,6 +1,7 @@
 """A handful of images of each class: heads in closed form, and how the handful is drawn."""
 
 import dataclasses
+import json
 
 import keras
 import numpy as np
@@ -10,11 +11,14 @@ from tiny_backbone import NAME
 
 import tl_keras as tl
 from tl_keras.backbones.registry import find_backbone
+from tl_keras.cli.main import main
+from tl_keras.cli.shots import shot_parts
 from tl_keras.data import Examples
 from tl_keras.errors import InputError
 from tl_keras.training import ridge as ridge_module
 from tl_keras.training.closed_form import closed_form_head
 from tl_keras.training.features import extract_features
+from tl_keras.training.few_shot import accuracy_over_draws
 from tl_keras.training.inputs import batches_of
 from tl_keras.training.prototypes import prototypes
 from tl_keras.training.ridge import ridge
@@ -47,21 +51,22 @@ def test_ridge_with_weights_is_what_scikit_learn_fits(width):
         np.testing.assert_allclose(fit.left_out[row], again.predict(x[[row]])[0], atol=1e-7)
 
 
-def test_the_penalty_is_chosen_by_the_rows_that_count():
+def test_the_penalty_is_chosen_by_who_judges():
     rng = np.random.default_rng(0)
     x, line = rng.normal(size=(40, 12)), np.arange(40) < 20
     # The heavy half follows a line exactly; the light one is noise, and wants no kernel at all.
     y = np.where(line[:, None], x[:, :1] + x[:, 1:2], 5 * rng.normal(size=(40, 1)))
     weights = np.where(line, 50.0, 0.02)
-    assert (
-        ridge(x, y, weights=weights).penalty == ridge(x, y, weights=weights, counted=line).penalty
-    )
     for counted in (line, ~line):
-        fit = ridge(x, y, weights=weights, counted=counted)
+
+        def judge(rows, scores, counted=counted):
+            return np.square(y[rows] - scores)[counted[rows]].sum()
+
+        fit = ridge(x, y, weights=weights, judge=judge)
         others = [ridge(x, y, weights=weights, penalty=p) for p in np.logspace(-4, 1, 6)]
-        errors = [np.square(y - one.left_out)[counted].sum() for one in others]
+        errors = [judge(np.arange(40), one.left_out) for one in others]
         assert others[int(np.argmin(errors))].penalty == fit.penalty
-    assert ridge(x, y, weights=weights, counted=~line).penalty > 0.01
+    assert fit.penalty > 0.01 > ridge(x, y, weights=weights).penalty
 
 
 def test_more_rows_than_are_decomposed_are_fitted_all(monkeypatch):
@@ -255,3 +260,56 @@ def test_a_model_whose_head_cannot_be_computed_is_refused(parts):
     tagged = dataclasses.replace(drawn, tags=tags, tag_names=("a", "b"))
     with pytest.raises(InputError, match="--task tag has not"):
         tl.fit(tagger, tagged, recipe="prototypes")
+
+
+def test_train_with_shots_measures_on_the_rest_and_over_draws(photos, tmp_path, capfd):
+    out = tmp_path / "five"
+    asked = ["train", str(photos), "--shots", "5", "--backbone", NAME, "--weights", "none"]
+    assert main([*asked, "--image-size", "32", "--output", str(out), "--json"]) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert said["recipe"] == "ridge" and "of each class is computed" in said["reason"]
+    assert said["metrics"]["examples"] == 30
+    found = said["few_shot"]
+    assert found["shots"] == 5 and set(found["accuracy"]) == {"ridge", "prototypes"}
+    for figure in found["accuracy"].values():
+        assert len(figure["values"]) == found["draws"] == 20 and figure["sd"] > 0
+        assert figure["low"] < figure["value"] == pytest.approx(np.mean(figure["values"]))
+    # The model is that of the first draw.
+    accuracy = said["metrics"]["accuracy"]["value"]
+    assert found["accuracy"]["ridge"]["values"][0] == pytest.approx(accuracy)
+    kept = json.loads((out / "model.json").read_text())
+    assert kept["evaluated_on"] == "30 validation images, which chose nothing"
+    assert kept["train_counts"] == {"rings": 5, "stripes": 5} and kept["few_shot"] == found
+    assert "Mean of 20 draws of 5 a class, prototypes" in (out / "report.html").read_text()
+    assert main(["evaluate", str(out), str(photos)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--shots", "0"], "--shots is 1 or more"),
+        (["--shots", "5", "--task", "tag"], "for --task classify; leave it out for --task tag"),
+        (["--shots", "5", "--folds", "3"], "leave --folds out"),
+        (["--shots", "5", "--val-fraction", "0.5"], "leave --val-fraction out"),
+        (["--shots", "20"], "has 20 distinct images, 19 that can be drawn with one image left"),
+    ],
+)
+def test_shots_that_cannot_be_had(photos, tmp_path, capsys, wrong, said):
+    asked = ["train", str(photos), "--backbone", NAME, "--weights", "none"]
+    assert main([*asked, *wrong, "--output", str(tmp_path / "out")]) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said in line and line.startswith("tl-keras: ") and not (tmp_path / "out").exists()
+
+
+def test_a_validation_part_is_measured_on_and_the_rest_is_not():
+    table = _table([0, 1] * 12)
+    splits = ("train",) * 12 + ("val",) * 6 + ("test",) * 6
+    brought = dataclasses.replace(table, splits=splits)
+    drawn, val, test = shot_parts(brought, 6, seed=0)
+    assert sorted(drawn.digests) == sorted(brought.part("train").digests)
+    assert val.digests == brought.part("val").digests and len(test) == 6
+    features = np.eye(2)[table.labels]
+    held_out = features[12:18], 1 - table.labels[12:18]
+    found = accuracy_over_draws(features[:12], brought.part("train"), 3, held_out=held_out)
+    assert found["ridge"]["value"] == 0.0  # measured on what was said, labels turned round
+    assert accuracy_over_draws(features, table, 3, draws=1)["ridge"]["low"] is None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tl_keras.backbones.bundled import bundled_backbones
 from tl_keras.cli.opening import asked_of_reader, open_given
+from tl_keras.cli.shots import shot_parts
 from tl_keras.errors import InputError
 from tl_keras.tasks.kinds import WITH_BACKGROUND
 
@@ -82,6 +83,8 @@ def data(options: Any) -> Data:
         examples = sample_examples(background=options.task in WITH_BACKGROUND)
     else:
         examples = open_given(options, options.task)
+    if options.shots is not None:
+        return Data(examples, *shot_parts(examples, options.shots, options.seed))
     return Data(examples, *parts(examples, options.val_fraction, options.seed, options.split_by))
 
 

@@ -18,6 +18,14 @@ from tl_keras.cli.options import (
     percent,
     print_json,
 )
+from tl_keras.cli.shots import (
+    add_shots,
+    check_shots,
+    draws_lines,
+    over_draws,
+    recipe_of,
+    source_of,
+)
 from tl_keras.cli.startup import start_keras
 from tl_keras.cli.workers import check_workers, train_in_workers
 from tl_keras.errors import InputError
@@ -30,6 +38,7 @@ examples:
   tl-keras train photos/                               the shipped base, recipe chosen for you
   tl-keras train photos/ --backbone mobilenet_v2 --recipe progressive --output saved_models/photos
   tl-keras train photos/ --backbone efficientnet_v2_b0 --weights path/to/weights.h5 --json
+  tl-keras train photos/ --shots 5                     5 images a class: how far do they go?
   tl-keras train photos/ --folds 5 --ensemble          cross-validation; its models kept as one
   tl-keras train street/ --task detect                 boxes: VOC, COCO or YOLO
   tl-keras train tiles/ --task segment                 images/ and masks/ side by side
@@ -139,6 +148,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
     )
+    add_shots(parser)
     add_folds(parser)
     add_json(parser)
 
@@ -146,6 +156,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read, choose, train, evaluate, save, and say what was done and why."""
     began = time.perf_counter()
+    check_shots(options)
     options.command_line = choices.said("tl-keras " + shlex.join(sys.argv[1:]))
     with messages(options.json):
         result, interrupted = (train_folds if wants_folds(options) else _train)(options)
@@ -248,12 +259,17 @@ def train_and_save(
         base.backbone, task.names(data.train), image_size=base.image_size, weights=weights,
         head=choices.head(options.head, task),
     )  # fmt: skip
+    # Of images that more than one fit is made from, features are computed once.
+    whole = data.examples if options.folds else None
+    if options.shots is not None:
+        whole = source_of(data.examples)
+    features = FeatureCache(options.feature_cache, whole=whole)
     run = fit(
         model,
         data.train,
         data.val,
         task=task,
-        recipe=options.recipe,
+        recipe=recipe_of(options),
         batch_size=options.batch_size,
         resize=options.resize,
         augment=options.augment,
@@ -262,24 +278,24 @@ def train_and_save(
         pretrained=base.weights != "none",
         strategy=placement,
         cache=options.cache,
-        features=FeatureCache(
-            options.feature_cache, whole=data.examples if options.folds else None
-        ),
+        features=features,
         resume=folder,
         verbose=placement.chief,
     )
+    trained = any(stage.solver is None for stage in run.recipe.stages)
     notes: dict[str, Any] = {
         "weights": base.weights,
         "data": choices.said(str(options.data or "built-in sample set")),
         "command": options.command_line,
-        "evaluated_on": f"{len(data.val)} validation images, which also chose the best epoch",
+        "evaluated_on": f"{len(data.val)} validation images, which "
+        + ("also chose the best epoch" if trained else "chose nothing"),
         "skipped": [list(item) for item in data.examples.skipped],
         "reading": asked_of_reader(options),
     }
     if data.test is not None:
         notes["split"] = described_split(data.train, data.val, data.test)
     if placement.chief:
-        _measure(options, run, notes, base, data)
+        _measure(options, run, notes, base, data, features)
         run.save(output, notes=notes)
     return {
         "metrics": run.metrics,
@@ -291,13 +307,13 @@ def train_and_save(
         "recipe": run.recipe.name,
         "reason": run.recipe.reason,
         "interrupted": run.interrupted,
-        **{key: notes[key] for key in ("test_metrics", "baselines") if key in notes},
+        **{key: notes[key] for key in ("test_metrics", "baselines", "few_shot") if key in notes},
     }
 
 
 def _measure(
     options: argparse.Namespace, run: Any, notes: dict[str, Any], base: choices.Base,
-    data: choices.Data,
+    data: choices.Data, features: Any,
 ) -> None:  # fmt: skip
     """Print the figures of the run; those on other data are added to ``notes``."""
     if run.metrics:
@@ -315,7 +331,14 @@ def _measure(
                 "before:"
             )
             _print_figures(run.task, notes["test_metrics"])
-        sample_set = options.data is None and options.task == "classify"
+        if options.shots is not None and not run.interrupted:
+            found = over_draws(options, run, data.examples, features)
+            if found is not None:
+                print("\n".join(draws_lines(found)))
+                notes["few_shot"] = found
+                name = f"Mean of {found['draws']} draws of {found['shots']} a class, "
+                notes["baselines"] = {name + k: v for k, v in found["accuracy"].items()}
+        sample_set = options.data is None and options.task == "classify" and not options.shots
         if sample_set and not run.interrupted and base.weights != "none":
             notes["baselines"] = _against_random(options, base, data, run)
     except KeyboardInterrupt:

@@ -63,6 +63,7 @@ def check_recipe(model: keras.Model, recipe: Recipe, task: Task, arrays: bool) -
     for stage in recipe.stages:
         if stage.solver is not None:
             _check_solved(model, stage, task)
+            _check_trained(recipe)
         check_unfreeze(model, stage.unfreeze)
         if stage.mixes and task.mixed_target is None:
             raise InputError(
@@ -98,4 +99,16 @@ def _check_solved(model: keras.Model, stage: Stage, task: Task) -> None:
             f"solver={stage.solver!r} computes a head of one layer for one class per image, which "
             f"this model for --task {task.name} has not; build it without hidden layers, or take "
             "another recipe"
+        )
+
+
+def _check_trained(recipe: Recipe) -> None:
+    """Refuse settings of training where nothing is trained."""
+    plain = Recipe(recipe.name, recipe.stages)
+    named = ("loss", "label_smoothing", "class_weights", "balance", "ema", "clip_norm")
+    without = [name for name in named if getattr(recipe, name) != getattr(plain, name)]
+    if without and all(stage.solver is not None for stage in recipe.stages):
+        raise InputError(
+            f"recipe {recipe.name!r} computes the head and trains nothing, so {without[0]} would "
+            "have no effect; leave it out, or take feature_extraction"
         )

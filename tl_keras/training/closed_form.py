@@ -6,13 +6,13 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.training.prototypes import prototypes
-from tl_keras.training.ridge import LinearFit, ridge
+from tl_keras.training.ridge import ridge
 
 SOLVERS = ("prototypes", "ridge")
 # Of scores to logits.
-_SCALES = np.geomspace(0.5, 200, 100)
-# Where no class has two images: about what is found with two on four sets (benchmarks/few_shot.py).
-_LONE_SCALES = {"prototypes": 10.0, "ridge": 10.0}
+_SCALES = np.geomspace(0.5, 200, 50)
+# Where no class has two images: what suits most of the sets of benchmarks/few_shot.py.
+_LONE_SCALES = {"prototypes": 3.0, "ridge": 5.0}
 _LONE_PENALTY = 1.0
 
 
@@ -45,9 +45,10 @@ def closed_form_head(
 ) -> ClosedHead:
     """Compute a head from features of a frozen backbone.
 
-    The fit gives scores; what they are multiplied with to become logits is what gives the images
-    that are left out of the fit the least cross-entropy, with Platt's targets (1999), which are
-    not quite 0 and 1 so that a perfect separation has a finite answer.
+    The fit gives scores; what they are multiplied with to become logits, and the penalty of the
+    ridge, are what gives the images that are left out of the fit the least cross-entropy.  Its
+    targets are Platt's (1999), not quite 0 and 1, so that a perfect separation has a finite answer.
+    With one image of each class both are constants.
 
     Args:
         features: (N, D), finite.
@@ -81,18 +82,26 @@ def closed_form_head(
             f"class {int(np.argmin(counts))} of {classes} has no image to learn from; a head in "
             "closed form needs one or more of each"
         )
+    several = counts[labels] > 1
     if solver == "prototypes":
         fit = prototypes(x, labels, classes)
     else:
-        # What a class is without its only image, nobody can say.
-        counted = counts[labels] > 1
-        penalty = None if counted.any() else _LONE_PENALTY
-        fit = ridge(x, np.eye(classes)[labels], counted=counted, penalty=penalty)
-        kept = counted[fit.rows]
-        fit = fit._replace(rows=fit.rows[kept], left_out=fit.left_out[kept])
+
+        def judge(rows: np.ndarray, scores: np.ndarray) -> float:
+            # What a class is without its only image, nobody can say.
+            known = several[rows]
+            return _scaled(scores[known], labels[rows[known]])[1]
+
+        penalty = None if several.any() else _LONE_PENALTY
+        fit = ridge(x, np.eye(classes)[labels], judge=judge, penalty=penalty)
+        known = several[fit.rows]
+        fit = fit._replace(rows=fit.rows[known], left_out=fit.left_out[known])
     truths = labels[fit.rows]
-    scale = _scale(fit, truths, solver)
-    right = float((fit.left_out.argmax(axis=1) == truths).mean()) if len(truths) else None
+    if len(truths):
+        scale = _scaled(fit.left_out, truths)[0]
+        right = float((fit.left_out.argmax(axis=1) == truths).mean())
+    else:
+        scale, right = _LONE_SCALES[solver], None
     return ClosedHead(
         (fit.kernel * scale).astype("float32"), (fit.bias * scale).astype("float32"), right
     )
@@ -118,18 +127,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
         >>> softmax(np.array([[0.0, 0.0]])).tolist()
         [[0.5, 0.5]]
     """
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    return np.exp(_log_softmax(logits))
 
 
-def _scale(fit: LinearFit, truths: np.ndarray, solver: str) -> float:
+def _scaled(scores: np.ndarray, truths: np.ndarray) -> tuple[float, float]:
+    """The factor from scores to logits that gives the least cross-entropy, and that."""
     if not len(truths):
-        return _LONE_SCALES[solver]
-    classes = fit.left_out.shape[1]
+        return 1.0, 0.0
     wrong = 1 / (len(truths) + 2)
-    targets = np.full(fit.left_out.shape, wrong / max(classes - 1, 1))
+    targets = np.full(scores.shape, wrong / max(scores.shape[1] - 1, 1))
     targets[np.arange(len(truths)), truths] = 1 - wrong
-    losses = [
-        -(targets * np.log(softmax(scale * fit.left_out) + 1e-300)).sum() for scale in _SCALES
-    ]
-    return float(_SCALES[int(np.argmin(losses))])
+    losses = [-(targets * _log_softmax(factor * scores)).sum(axis=1).mean() for factor in _SCALES]
+    best = int(np.argmin(losses))
+    return float(_SCALES[best]), float(losses[best])
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

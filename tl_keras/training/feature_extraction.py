@@ -169,7 +169,7 @@ class FeatureExtraction:
         rows = [at.get(digest) for digest in getattr(view.data, "digests", [None])]
         if None in rows:
             return None
-        return self.run(whole, what="images of all folds").views[0][rows]
+        return self.run(whole, what="all images").views[0][rows]
 
     def _compute(self, view: _View, shape: tuple[int, int], what: str) -> np.ndarray:
         batches = self._batches(view.data, view.augment, view.number)

@@ -1,5 +1,6 @@
 """Ridge regression in closed form, with every row's score when that row is left out."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -42,21 +43,22 @@ def ridge(
     targets: np.ndarray,
     *,
     weights: np.ndarray | None = None,
-    counted: np.ndarray | None = None,
+    judge: Callable[[np.ndarray, np.ndarray], float] | None = None,
     penalty: float | None = None,
 ) -> LinearFit:
     """Fit scores to targets by least squares with a penalty on the kernel, none on the bias.
 
     The residual of a row that is left out is its residual divided by one minus its leverage
-    (Allen's PRESS, 1974), so one decomposition gives all fits.  The penalty is the one of six with
-    the least squared left-out error, found on 4,000 rows at most; of more rows the fit is made by
-    the normal equations.
+    (Allen's PRESS, 1974), so one decomposition gives all fits.  The penalty is the one of six whose
+    left-out scores are best, found on 4,000 rows at most; of more rows the fit is made by the
+    normal equations.
 
     Args:
         features: (N, D), finite.
         targets: (N, K), such as one-hot rows.
         weights: (N,) above 0, how much each row counts; by default all the same.
-        counted: Booleans (N,), which rows the penalty is chosen by; by default all.
+        judge: Says of positions (R,) and their left-out scores (R, K) how bad these are; by default
+            the weighted squared error.
         penalty: Take this one instead, in units of the mean squared singular value.
 
     Returns:
@@ -70,7 +72,6 @@ def ridge(
     """
     x, y = np.asarray(features), np.asarray(targets, "float64")
     weights = np.ones(len(y)) if weights is None else np.asarray(weights, "float64")
-    counted = np.ones(len(y), bool) if counted is None else counted
     rows = np.arange(len(y))
     if len(y) > MOST_ROWS:
         rows = np.random.default_rng(0).permutation(len(y))[:MOST_ROWS]
@@ -78,11 +79,11 @@ def ridge(
     tried = _PENALTIES if penalty is None else [penalty]
     fits = [(one, some.left_out(one)) for one in tried]
 
-    def error(fit: tuple[float, np.ndarray]) -> float:
-        squared = weights[rows, None] * np.square(y[rows] - fit[1])
-        return squared[counted[rows]].sum()
+    def error(rows: np.ndarray, scores: np.ndarray) -> float:
+        return float((weights[rows, None] * np.square(y[rows] - scores)).sum())
 
-    penalty, left_out = min(fits, key=error)
+    worse = error if judge is None else judge
+    penalty, left_out = min(fits, key=lambda fit: worse(rows, fit[1]))
     solved = some.solution(penalty) if len(rows) == len(y) else _normal(x, y, weights, penalty)
     return LinearFit(*solved, rows, left_out, float(penalty))
 
