@@ -14,11 +14,16 @@ from typing import Any
 
 _PUBLIC = {
     "Embedder": "embedding",
+    "Event": "events",
     "Hit": "store",
     "PostgresIndex": "postgres",
+    "Recommender": "recommendation",
+    "Suggestion": "recommendation",
     "VectorIndex": "vector_index",
     "VectorStore": "store",
     "open_embedder": "embedding",
+    "read_events": "events",
+    "replay": "replaying",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -1,7 +1,8 @@
 """What customers did, from a log: views, likes, purchases and dislikes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 from tl_keras.data.reading.table_files import read_table, shown
@@ -105,3 +106,28 @@ def last_session(
     while cut > 0 and (cut == len(events) or events[cut].time - events[cut - 1].time < gap):
         cut -= 1
     return list(events[:cut]), list(events[cut:])
+
+
+def with_ids(events: Sequence[Event], ids: Iterable[str]) -> list[Event]:
+    """Events by the ids of a catalogue, where a log names products as shops do.
+
+    Args:
+        events: Their items are ids, or the names of picture files without folder and ending.
+        ids: Of the catalogue.
+
+    Returns:
+        The events; an item that is neither, or a name that several have, stays as it is.
+
+    Example:
+        >>> with_ids([Event("17", "view", 0.0)], ["shirts/17.jpg", "hats/18.jpg"])[0].item
+        'shirts/17.jpg'
+    """
+    known, by_name = set(), {}
+    for one in ids:
+        known.add(one)
+        name = PurePath(one).stem
+        by_name[name] = one if name not in by_name else None
+    return [
+        event if event.item in known else event._replace(item=by_name.get(event.item) or event.item)
+        for event in events
+    ]

@@ -1,6 +1,6 @@
 """A customer's profile: several interests, from what he or she looked at, liked and bought."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,11 +44,13 @@ class Interest(NamedTuple):
         centre: float32 unit vector, (D,): their mean, weighted.
         share: Of the weight of all interests, above 0 and up to 1.
         causes: The items, the weightiest first.
+        vectors: Theirs, float32 unit vectors, (N, D).
     """
 
     centre: np.ndarray
     share: float
     causes: tuple[Cause, ...]
+    vectors: np.ndarray
 
 
 def weigh(events: Sequence[Event], half_life: float = HALF_LIFE) -> tuple[list[Cause], list[Cause]]:
@@ -100,6 +102,26 @@ def weigh(events: Sequence[Event], half_life: float = HALF_LIFE) -> tuple[list[C
     return liked, disliked
 
 
+def popularity(histories: Iterable[Sequence[Event]]) -> dict[str, int]:
+    """How many customers looked at, liked or bought each item, and did not dislike it.
+
+    Args:
+        histories: The events of each customer.
+
+    Returns:
+        From ids to customers, the most popular first; by id where as many did.
+
+    Example:
+        >>> popularity([[Event("a", "view", 0)], [Event("b", "like", 0), Event("a", "view", 1)]])
+        {'a': 2, 'b': 1}
+    """
+    counts: dict[str, int] = {}
+    for events in histories:
+        for cause in weigh(events)[0]:
+            counts[cause.item] = counts.get(cause.item, 0) + 1
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
 def group(causes: Sequence[Cause], vectors: np.ndarray, alike: float) -> tuple[Interest, ...]:
     """Puts items that are alike together: not one mean of a shirt and a watch, but two interests.
 
@@ -123,7 +145,7 @@ def group(causes: Sequence[Cause], vectors: np.ndarray, alike: float) -> tuple[I
     """
     if not causes:
         return ()
-    vectors = np.asarray(vectors, np.float64)
+    units, vectors = vectors, np.asarray(vectors, np.float64)
     groups = [[number] for number in range(len(causes))]
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -np.inf)
@@ -148,5 +170,7 @@ def group(causes: Sequence[Cause], vectors: np.ndarray, alike: float) -> tuple[I
         centre = weights[members] @ vectors[members]
         share = float(weights[members].sum() / weights.sum())
         centre = (centre / np.linalg.norm(centre)).astype(np.float32)
-        found.append(Interest(centre, share, tuple(causes[number] for number in members)))
+        found.append(
+            Interest(centre, share, tuple(causes[number] for number in members), units[members])
+        )
     return tuple(sorted(found, key=lambda one: -one.share))

@@ -1,0 +1,277 @@
+"""What to suggest to a customer: ranked, diversified, each with its reason."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tl_keras.errors import InputError
+from tl_keras.retrieval.diversity import diversified
+from tl_keras.retrieval.events import Event
+from tl_keras.retrieval.filters import conditions
+from tl_keras.retrieval.profiles import (
+    HALF_LIFE,
+    MOST_ITEMS,
+    WEIGHTS,
+    Cause,
+    Interest,
+    group,
+    popularity,
+    weigh,
+)
+from tl_keras.retrieval.ranking import check_search
+from tl_keras.retrieval.store import VectorStore
+
+COLLAPSE = 0.98
+"""Cosine from which an item all but repeats another."""
+DIVERSITY = 0.1
+"""Default of :meth:`Recommender.suggest`."""
+ALIKE = 0.9
+"""Share of the pairs of a catalogue that are less alike than two items of one interest."""
+SHARPNESS = 4
+"""Power of the likeness with which an item of the history speaks for another."""
+_SAMPLE = 512
+_CANDIDATES = 50  # of each interest, at least
+_DONE = {"view": "you looked at", "like": "you liked", "purchase": "you bought"}
+
+
+class Suggestion(NamedTuple):
+    """One item to show.
+
+    Attributes:
+        id: Of the item.
+        score: How much of the history speaks for it, less what speaks against it: -1..1; or the
+            share of customers that went for it.
+        metadata: Its columns.
+        because: The item of the customer's history that it is like, if it is for such a one.
+        reason: The same in words: "like the Shirts you bought".
+    """
+
+    id: str
+    score: float
+    metadata: dict[str, Any]
+    because: Cause | None
+    reason: str
+
+
+class Profile(NamedTuple):
+    """What a customer is taken to like.
+
+    Attributes:
+        interests: Groups of items, the greatest share first.
+        disliked: Items to keep away from.
+        disliked_vectors: Theirs, float32 (N, D).
+        met: Ids of all items of the history that the catalogue has.
+        gone: Ids of those that it has not (any more).
+    """
+
+    interests: tuple[Interest, ...]
+    disliked: tuple[Cause, ...]
+    disliked_vectors: np.ndarray
+    met: frozenset[str]
+    gone: frozenset[str]
+
+
+class Recommender:
+    """Suggests items of a catalogue to its customers; nothing is trained.
+
+    How alike two items are is measured by the catalogue's own pairs, because cosines of different
+    models have different scales: 0 is the median of random pairs.  They are looked at once, when
+    the recommender is made.
+
+    Args:
+        store: The catalogue's vectors.
+        noun: The metadata column that a reason names an item by ("like the **shirt** you
+            bought"); items without it are called "item".
+
+    Raises:
+        InputError: The catalogue has fewer than two items.
+
+    Example:
+        >>> recommender = Recommender(index, noun="articleType")  # doctest: +SKIP
+        >>> events = [Event("shirt-7", "purchase", 1.7e9), Event("watch-2", "view", 1.7e9)]
+        >>> recommender.suggest(events, k=5, where={"stock": {">": 0}})[0].reason  # doctest: +SKIP
+        'like the Shirts you bought'
+    """
+
+    def __init__(self, store: VectorStore, noun: str = "label"):
+        self.store, self.noun = store, noun
+        ids = sorted(store.ids())
+        if len(ids) < 2:
+            raise InputError(f"the catalogue has {len(ids)} items; index at least two")
+        rng = np.random.default_rng(0)
+        some = rng.choice(len(ids), min(_SAMPLE, len(ids)), replace=False)
+        vectors = store.vectors([ids[number] for number in some])
+        cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
+        self._usual, self._alike = (float(one) for one in np.quantile(cosines, (0.5, ALIKE)))
+
+    def profile(self, events: Sequence[Event], half_life: float = HALF_LIFE) -> Profile:
+        """What a history says about a customer.
+
+        Args:
+            events: In any order; items that the catalogue does not have are left out.
+            half_life: Seconds in which an event loses half of its weight.
+
+        Raises:
+            InputError: As of :func:`tl_keras.retrieval.profiles.weigh`.
+        """
+        liked, disliked = weigh(events, half_life)
+        there, gone = self._known([cause.item for cause in (*liked, *disliked)])
+        liked = [cause for cause in liked if cause.item in there][:MOST_ITEMS]
+        disliked = [cause for cause in disliked if cause.item in there][:MOST_ITEMS]
+        vectors = self.store.vectors([cause.item for cause in (*liked, *disliked)])
+        return Profile(
+            group(liked, vectors[: len(liked)], self._alike),
+            tuple(disliked),
+            vectors[len(liked) :],
+            frozenset(there),
+            frozenset(gone),
+        )
+
+    def suggest(
+        self,
+        events: Sequence[Event],
+        k: int = 10,
+        *,
+        where: Mapping[str, Any] | None = None,
+        exclude: Sequence[str] = (),
+        collapse: float | None = COLLAPSE,
+        diversity: float = DIVERSITY,
+        half_life: float = HALF_LIFE,
+    ) -> list[Suggestion]:
+        """The k items to show to a customer; none that he or she has had to do with.
+
+        Args:
+            events: The customer's, in any order.
+            k: How many; fewer come where no more satisfy ``where``.
+            where: As in :meth:`tl_keras.retrieval.VectorIndex.search`: what is in stock, say.
+            exclude: Ids to leave out besides.
+            collapse: Cosine from which an item all but repeats another: it is shown neither beside
+                it nor to one who knows it.  None: no such thing.
+            diversity: 0 (by relevance alone) to 1; see
+                :func:`tl_keras.retrieval.diversity.diversified`.
+            half_life: Seconds in which an event loses half of its weight.
+
+        Returns:
+            The suggestions, best first; none where nothing in the history speaks for anything (then
+            show what is popular: :meth:`popular`).
+
+        Raises:
+            InputError: An argument is out of range.
+        """
+        left_out = check_search(k, exclude, collapse)
+        if not 0 <= diversity <= 1:
+            raise InputError(f"diversity: {diversity!r}; expected 0 (relevance alone) to 1")
+        profile = self.profile(events, half_life)
+        if not profile.interests:
+            return []
+        left_out |= profile.met
+        found: dict[str, Any] = {}
+        for interest in profile.interests:
+            hits = self.store.search(
+                interest.centre, max(_CANDIDATES, 4 * k), where=where, exclude=sorted(left_out)
+            )
+            found.update((hit.id, hit.metadata) for hit in hits)
+        ids = sorted(found)
+        vectors = self.store.vectors(ids)
+        if collapse is not None:
+            repeated = (vectors @ self.store.vectors(sorted(profile.met)).T).max(axis=1)
+            fresh = np.flatnonzero(repeated < collapse)
+            ids, vectors = [ids[number] for number in fresh], vectors[fresh]
+        if not ids:
+            return []
+        scores, speaking = self._scores(vectors, profile)
+        cosines = vectors @ vectors.T
+        likeness = self._likeness(cosines)
+        if collapse is not None:
+            likeness[cosines >= collapse] = np.nan
+        # Relative to the best, so that relevance is on the scale of likeness.
+        chosen = diversified(scores / max(scores.max(), 1e-12), likeness, k, diversity)
+        causes = [speaking[n] for n in chosen]
+        reasons = self._reasons(causes)
+        return [
+            Suggestion(ids[n], float(scores[n]), found[ids[n]], cause, reason)
+            for n, cause, reason in zip(chosen, causes, reasons, strict=True)
+        ]
+
+    def popular(
+        self,
+        histories: Iterable[Sequence[Event]],
+        events: Sequence[Event] = (),
+        k: int = 10,
+        *,
+        where: Mapping[str, Any] | None = None,
+    ) -> list[Suggestion]:
+        """What most customers looked at, liked or bought, for one of whom little is known.
+
+        Args:
+            histories: The events of each customer.
+            events: Of the one to show it to, whose items are left out.
+            k: How many.
+            where: As in :meth:`suggest`.
+
+        Returns:
+            The suggestions, best first, scored by the share of customers; items that nobody went
+            for are none.
+
+        Raises:
+            InputError: An argument is out of range.
+        """
+        check_search(k, (), None)
+        self.store.count(where)  # refuses what it does not know
+        wanted, histories = conditions(where), list(histories)
+        counts = popularity(histories)
+        there, _ = self._known(list(counts))
+        met = {event.item for event in events}
+        found = []
+        for item in counts:
+            if item in there and item not in met and len(found) < k:
+                row = self.store.metadata([item])[0]
+                if all(one.matches(row.get(one.name)) for one in wanted):
+                    score = counts[item] / len(histories)
+                    found.append(Suggestion(item, score, row, None, "popular with others"))
+        return found
+
+    def _known(self, ids: list[str]) -> tuple[set[str], set[str]]:
+        """Which items the catalogue has, and which it has not."""
+        try:
+            self.store.vectors(ids)
+        except InputError:
+            there = set(self.store.ids())
+            return set(ids) & there, set(ids) - there
+        return set(ids), set()
+
+    def _likeness(self, cosines: np.ndarray, of: float | None = None) -> np.ndarray:
+        """Cosines on the catalogue's scale: 0 for a random pair, 1 for the same."""
+        zero = self._usual if of is None else of
+        return np.clip((cosines - zero) / max(1 - zero, 1e-6), 0, 1)
+
+    def _scores(self, vectors: np.ndarray, profile: Profile) -> tuple[np.ndarray, list[Cause]]:
+        """How much of the profile speaks for each candidate, (N,), and what does most.
+
+        A kernel density of each interest: its items' weights, times their likeness to the
+        candidate to the power of ``SHARPNESS``.
+        """
+        total = sum(cause.weight for one in profile.interests for cause in one.causes)
+        scores, causes = (
+            np.full(len(vectors), -1.0),
+            [profile.interests[0].causes[0]] * len(vectors),
+        )
+        for interest in profile.interests:
+            weights = np.array([cause.weight for cause in interest.causes]) / total
+            each = self._likeness(vectors @ interest.vectors.T) ** SHARPNESS * weights
+            spoken, most = each.sum(axis=1), each.argmax(axis=1)
+            for number in np.flatnonzero(spoken > scores):
+                scores[number], causes[number] = spoken[number], interest.causes[most[number]]
+        if profile.disliked:
+            strength = np.array([cause.weight for cause in profile.disliked]) / WEIGHTS["dislike"]
+            near = self._likeness(vectors @ profile.disliked_vectors.T, self._alike)
+            scores = scores - scores.max() * (near * strength.clip(max=1)).max(axis=1)
+        return scores, causes
+
+    def _reasons(self, causes: Sequence[Cause]) -> list[str]:
+        rows = self.store.metadata(list(dict.fromkeys(cause.item for cause in causes)))
+        names = {}
+        for cause, row in zip(dict.fromkeys(cause.item for cause in causes), rows, strict=True):
+            names[cause] = str(row.get(self.noun) or "item")
+        return [f"like the {names[cause.item]} {_DONE[cause.kind]}" for cause in causes]
