@@ -1,5 +1,6 @@
 """Open an artefact and predict with it, reading images exactly as training did."""
 
+import importlib.util
 import json
 import zipfile
 import zlib
@@ -40,27 +41,30 @@ class Predictor:
 
     def __init__(self, path: str | Path):
         self.folder = path = Path(path)
-        self.description = _read_description(path)
+        description = _read_description(path)
         import keras
 
         try:
-            self.model = keras.saving.load_model(path / "model.keras", compile=False)
+            model = keras.saving.load_model(path / "model.keras", compile=False)
         except (
             OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error
         ) as problem:  # fmt: skip
-            first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
             raise InputError(
-                f"{path / 'model.keras'} cannot be opened ({first}); copy or train it again"
+                f"{path / 'model.keras'} cannot be opened ({_why(problem)}"
             ) from problem
-        self.task: Task = get_task(self.description["task"])
-        self.names: tuple[str, ...] = tuple(self.description[self.task.names_key])
-        self.settings: dict[str, Any] = self.description.get("settings", {})
+        self._hold(model, description)
         outputs = self.task.outputs(self.model)
         if outputs is not None and len(self.names) != outputs:
             raise InputError(
                 f"{path / 'model.json'} names {len(self.names)} outputs, the model has {outputs}; "
                 "copy both again"
             )
+
+    def _hold(self, model: Any, description: dict[str, Any]) -> None:
+        self.model, self.description = model, description
+        self.task: Task = get_task(self.description["task"])
+        self.names: tuple[str, ...] = tuple(self.description[self.task.names_key])
+        self.settings: dict[str, Any] = self.description.get("settings", {})
         self.image_size: int = self.description["image_size"]
         self.resize: str = self.description["resize"]
         self.tta: str = self.description.get("tta", "none")
@@ -217,6 +221,14 @@ class Predictor:
                 truths.append(self.task.truths(np.asarray(targets)))
                 predictions.append(self._seen(np.asarray(images), views))
         return joined(truths), joined(predictions)
+
+
+def _why(problem: Exception) -> str:
+    """Why a model cannot be opened, and what to do."""
+    said = str(problem).strip() or type(problem).__name__
+    if "keras_hub" in said and importlib.util.find_spec("keras_hub") is None:
+        return "it is made of layers of KerasHub); install it: pip install 'tl-keras[keras-hub]'"
+    return f"{said.splitlines()[0]}); copy or train it again"
 
 
 def load(path: str | Path) -> Predictor:

@@ -30,6 +30,7 @@ _PUBLIC = {
     "freeze": "freezing",
     "unfreeze": "freezing",
     "trainable_stages": "freezing",
+    "open_towers": "towers",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -16,6 +16,7 @@ _PUBLIC = {
     "decoded_instances": "instance_decoding",
     "build_embedder": "embedder",
     "embedder_of": "embedder",
+    "build_zero_shot": "zero_shot",
     "margin_head": "class_cosines",
     "with_whitening": "whitening",
     "without_augmentation": "classifier",

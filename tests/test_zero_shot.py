@@ -1,0 +1,242 @@
+"""Classes named in words: towers of KerasHub's presets, made here and loaded as any other."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("keras_hub", reason="needs KerasHub: pip install 'tl-keras[keras-hub]'")
+
+import keras_hub
+from tiny_towers import COLOURS, SIZE, save_clip, save_siglip, tile, tiles
+
+import tl_keras as tl
+from tl_keras.artefact.zero_shot import ZeroShot
+from tl_keras.backbones.towers import open_towers
+from tl_keras.builders.zero_shot import class_vectors
+from tl_keras.errors import InputError
+
+CAPTIONS = [f"a {colour} tile" for colour in COLOURS]
+
+
+@pytest.fixture(scope="module")
+def presets(tmp_path_factory):
+    """A preset that knows four colours, and one of random weights."""
+    folder = tmp_path_factory.mktemp("presets")
+    save_clip(folder / "clip", trained=True)
+    save_siglip(folder / "siglip")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip(presets):
+    return open_towers(presets / "clip")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder of twelve files a colour, that no training saw."""
+    root = tmp_path_factory.mktemp("tiles")
+    for colour, images in tiles(12, seed=7).items():
+        (root / colour).mkdir()
+        for number, pixels in enumerate(images):
+            Image.fromarray(pixels).save(root / colour / f"{number:02d}.png")
+    return root
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_logits_are_those_of_keras_hub(presets, name):
+    model = tl.build_zero_shot(CAPTIONS, presets / name)
+    images = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3)).astype("float32")
+    backbone = keras_hub.models.Backbone.from_preset(str(presets / name))
+    preprocessor = keras_hub.models.CausalLMPreprocessor.from_preset(str(presets / name))
+    given = preprocessor({"images": images, "prompts": CAPTIONS})
+    logits = backbone({key: given[key] for key in ("images", "token_ids")})["vision_logits"]
+    expected = np.asarray(keras.ops.softmax(logits))
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
+
+
+def test_words_name_pictures(clip, pictures):
+    files = sorted(pictures.glob("*/*.png"))
+    said = tl.zero_shot(files, CAPTIONS, clip)
+    assert [item.source for item in said] == [str(file) for file in files]
+    truth = [f"a {file.parent.name} tile" for file in files]
+    assert np.mean([item.class_name for item in said] == np.array(truth)) > 0.9
+    for item in said:
+        assert list(item.probabilities) == CAPTIONS
+        assert item.probability == max(item.probabilities.values())
+        assert abs(sum(item.probabilities.values()) - 1) < 1e-5
+
+
+def test_an_ensemble_is_the_mean_of_unit_vectors(clip):
+    both = clip.text_vectors(["a red tile", "red"])
+    np.testing.assert_allclose(np.linalg.norm(both, axis=-1), 1, atol=1e-5)
+    mean = both.mean(axis=0)
+    found = class_vectors(clip, [["a red tile", "red"], ["blue"]])
+    np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose(found[1], clip.text_vectors(["blue"])[0], atol=1e-6)
+
+
+def test_templates_and_mappings_make_the_same_texts(clip):
+    templates = ["a {} tile", "{}"]
+    one = tl.build_zero_shot(["red", "blue"], clip, templates=templates)
+    mapped = {"hot": ["a red tile", "red"], "cold": ["a blue tile", "blue"]}
+    other = tl.build_zero_shot(mapped, clip)
+    for ours, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_zero_shot_classifier_is_an_artefact(clip, pictures, tmp_path):
+    made = ZeroShot({colour: f"a {colour} tile" for colour in COLOURS}, clip)
+    examples = tl.data.from_folder(pictures)
+    figures = made.evaluate(examples)
+    assert figures["accuracy"]["value"] > 0.9
+    folder = made.save(tmp_path / "colours")
+    opened = tl.load(folder)
+    assert opened.names == tuple(COLOURS)
+    assert opened.evaluate(examples)["accuracy"] == figures["accuracy"]
+    file = next(pictures.glob("blue/*"))
+    assert opened.predict(file) == made.predict(file)
+    said = json.loads((folder / "model.json").read_text())
+    assert said["texts"]["red"] == ["a red tile"] and said["weights"] == clip.preset
+    with pytest.raises(InputError, match="already holds another run"):
+        made.save(folder)
+
+
+@pytest.mark.slow
+def test_without_keras_hub_the_remedy_is_said(presets, tmp_path):
+    folder = ZeroShot(["red", "blue"], presets / "clip").save(tmp_path / "saved")
+    program = f"""
+import sys
+sys.modules["keras_hub"] = None  # as if it were not installed
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "keras_hub" else found(name, *more)
+import tl_keras as tl
+for call in (
+    lambda: tl.zero_shot([], ["a", "b"], {str(presets / "clip")!r}),
+    lambda: tl.load({str(folder)!r}),
+):
+    try:
+        call()
+    except tl.InputError as problem:
+        print(problem)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    lines = result.stdout.strip().splitlines()
+    assert len(lines) == 2, result.stderr
+    assert all("pip install 'tl-keras[keras-hub]'" in line for line in lines)
+
+
+@pytest.mark.slow
+def test_a_probe_starts_from_the_words(clip, pictures):
+    """Words that say little of the data: training begins there and mends them."""
+    examples = tl.data.from_folder(pictures)
+    train, val = examples.split(0.5, seed=0)
+    model = tl.build_zero_shot(dict(zip(examples.class_names, "wxyz", strict=True)), clip)
+    images, labels = next(iter(val.dataset(len(val), SIZE)))
+    before = (model.predict(images, verbose=0).argmax(-1) == np.asarray(labels)).mean()
+    tower = [weight.copy() for weight in model.get_layer("image_tower").get_weights()]
+    run = tl.fit(model, train, val, recipe="feature_extraction", verbose=False)
+    assert before < 0.7
+    assert run.metrics["accuracy"]["value"] > 0.9
+    for old, new in zip(tower, model.get_layer("image_tower").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "templates", "words"),
+    [
+        (["one"], "plain", "give two or more"),
+        ([], "plain", "give two or more"),
+        ("ab", "plain", "no list"),
+        (["a", "a"], "plain", "given twice"),
+        (["a", " "], "plain", "is no prompt"),
+        (["a", 3], "plain", "is no prompt"),
+        ({"x": [], "y": "b"}, "plain", "has no prompt"),
+        ({"x": "same", "y": ["b", "same"]}, "plain", "stands for both"),
+        (["a", "b"], "poster", "is unknown"),
+        (["a", "b"], ["no place"], "has not one place"),
+        (["a", "b"], ["{} and {}"], "has not one place"),
+        (["a", "b"], ["{name}"], "has not one place"),
+        (["a", "b"], ["{"], "has not one place"),
+        (["a", "b"], [], "no templates"),
+        (["a", "b" * 60], "plain", "reads 24 tokens"),
+    ],
+)
+def test_bad_prompts_are_named(clip, prompts, templates, words):
+    with pytest.raises(InputError, match=words):
+        tl.build_zero_shot(prompts, clip, templates=templates)
+
+
+def test_a_text_of_just_the_length_is_read(clip):
+    assert clip.text_vectors(["b" * 22]).shape == (1, 16)
+    with pytest.raises(InputError, match="reads 24 tokens"):
+        clip.text_vectors(["a", "b" * 23])
+
+
+def test_presets_that_cannot_be_used(presets, tmp_path):
+    with pytest.raises(InputError, match=r"no preset \(config.json is missing\)"):
+        open_towers(tmp_path)
+    with pytest.raises(InputError, match="give such as clip_vit_base_patch32"):
+        open_towers("clip_vit_base_patch33")
+    with pytest.raises(InputError, match="has no text tower"):
+        open_towers("resnet_50_imagenet")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be loaded"):
+        open_towers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("model.weights.h5", "cannot be loaded"),
+        ("tokenizer.json", "cannot be loaded"),
+        ("assets/tokenizer/vocabulary.json", "cannot be loaded"),
+        ("image_converter.json", None),
+    ],
+)
+def test_a_damaged_preset_is_one_line(presets, tmp_path, name, words):
+    folder = tmp_path / "preset"
+    shutil.copytree(presets / "clip", folder)
+    (folder / name).write_bytes(b"no such thing")
+    if words is None:  # not needed: preprocessor.json holds it, too
+        assert open_towers(folder).resize == "crop"
+        return
+    with pytest.raises(InputError, match=words) as caught:
+        open_towers(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_model_is_no_pair_of_towers(tmp_path):
+    encoder = keras_hub.models.CLIPVisionEncoder(8, 16, 1, 2, 16, image_shape=(SIZE, SIZE, 3))
+    encoder.save_to_preset(str(tmp_path))
+    with pytest.raises(InputError, match="CLIPVisionEncoder, which has not an image and a text"):
+        open_towers(tmp_path)
+
+
+def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
+    for name in ("KAGGLEHUB_CACHE", "HF_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="connect to a network") as caught:
+        open_towers("clip_vit_base_patch32")
+    assert "save_to_preset" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_tile_is_seen_from_any_source(clip):
+    made = ZeroShot(CAPTIONS, clip)
+    pixels = tile("red", np.random.default_rng(3))
+    assert made.predict(pixels)[0].class_name == "a red tile"
+    with pytest.raises(InputError, match="nothing to predict"):
+        made.predict([])
+    with pytest.raises(InputError, match="no/such"):
+        made.predict("no/such.png")
