@@ -128,8 +128,11 @@ def _show_suggestions(
     asked: dict[str, Any],
     options: argparse.Namespace,
 ) -> int:
+    from tl_keras.retrieval.profiles import popularity
+
     events = histories.get(options.customer, [])
-    found = recommender.suggest(events, options.k, where=where, **asked)
+    counts = popularity(histories.values())
+    found = recommender.suggest(events, options.k, where=where, popular=counts, **asked)
     profile = recommender.profile(events, **{k: v for k, v in asked.items() if k == "half_life"})
     notes = []
     if profile.gone:
@@ -140,7 +143,7 @@ def _show_suggestions(
     if not profile.interests:
         why = "has nothing to go by" if events else f"is not in {options.events}"
         notes.append(f"customer {options.customer} {why}: shown is what most customers went for")
-        found = recommender.popular(histories.values(), events, options.k, where=where)
+        found = recommender.popular(counts, events, options.k, where=where)
     for note in notes:
         print(f"tl-keras: {note}", file=sys.stderr)
     if options.json:

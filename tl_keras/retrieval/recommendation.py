@@ -1,6 +1,6 @@
 """What to suggest to a customer: ranked, diversified, each with its reason."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from tl_keras.retrieval.profiles import (
     Cause,
     Interest,
     group,
-    popularity,
     weigh,
 )
 from tl_keras.retrieval.ranking import check_search
@@ -30,8 +29,13 @@ ALIKE = 0.9
 """Share of the pairs of a catalogue that are less alike than two items of one interest."""
 SHARPNESS = 4
 """Power of the likeness with which an item of the history speaks for another."""
+POPULARITY = 0.5
+"""Power of the number of customers (and one) that went for an item."""
+DISLIKED = 0.5
+"""What something just disliked takes from the score of what looks the same."""
 _SAMPLE = 512
-_CANDIDATES = 50  # of each interest, at least
+_CANDIDATES = 100  # of each interest, at least
+_RANKED = 200  # that diversity chooses from, at least
 _DONE = {"view": "you looked at", "like": "you liked", "purchase": "you bought"}
 
 
@@ -40,8 +44,8 @@ class Suggestion(NamedTuple):
 
     Attributes:
         id: Of the item.
-        score: How much of the history speaks for it, less what speaks against it: -1..1; or the
-            share of customers that went for it.
+        score: How well it suits, in relation to what suits best: up to 1, and below 0 for what is
+            most like something disliked.
         metadata: Its columns.
         because: The item of the customer's history that it is like, if it is for such a one.
         reason: The same in words: "like the Shirts you bought".
@@ -138,6 +142,7 @@ class Recommender:
         collapse: float | None = COLLAPSE,
         diversity: float = DIVERSITY,
         half_life: float = HALF_LIFE,
+        popular: Mapping[str, int] | None = None,
     ) -> list[Suggestion]:
         """The k items to show to a customer; none that he or she has had to do with.
 
@@ -151,6 +156,9 @@ class Recommender:
             diversity: 0 (by relevance alone) to 1; see
                 :func:`tl_keras.retrieval.diversity.diversified`.
             half_life: Seconds in which an event loses half of its weight.
+            popular: How many customers went for each item
+                (:func:`tl_keras.retrieval.profiles.popularity`): of two that suit as well, the
+                more popular one comes first.  None: looks alone decide.
 
         Returns:
             The suggestions, best first; none where nothing in the history speaks for anything (then
@@ -165,13 +173,7 @@ class Recommender:
         profile = self.profile(events, half_life)
         if not profile.interests:
             return []
-        left_out |= profile.met
-        found: dict[str, Any] = {}
-        for interest in profile.interests:
-            hits = self.store.search(
-                interest.centre, max(_CANDIDATES, 4 * k), where=where, exclude=sorted(left_out)
-            )
-            found.update((hit.id, hit.metadata) for hit in hits)
+        found = self._candidates(profile, k, where, left_out | profile.met)
         ids = sorted(found)
         vectors = self.store.vectors(ids)
         if collapse is not None:
@@ -180,56 +182,70 @@ class Recommender:
             ids, vectors = [ids[number] for number in fresh], vectors[fresh]
         if not ids:
             return []
-        scores, speaking = self._scores(vectors, profile)
-        cosines = vectors @ vectors.T
-        likeness = self._likeness(cosines)
+        scores, causes = self._scores(vectors, profile)
+        if popular is not None:
+            scores *= (1 + np.array([popular.get(item, 0) for item in ids])) ** POPULARITY
+        # Relative to the best, so that relevance is on the scale of likeness.
+        scores = scores / max(scores.max(), 1e-12) - self._against(vectors, profile)
+        best = np.argsort(-scores, kind="stable")[: max(_RANKED, 4 * k)]
+        cosines = vectors[best] @ vectors[best].T
+        likeness = self._likeness(cosines, self._usual)
         if collapse is not None:
             likeness[cosines >= collapse] = np.nan
-        # Relative to the best, so that relevance is on the scale of likeness.
-        chosen = diversified(scores / max(scores.max(), 1e-12), likeness, k, diversity)
-        causes = [speaking[n] for n in chosen]
-        reasons = self._reasons(causes)
+        chosen = best[diversified(scores[best], likeness, k, diversity)]
+        reasons = self._reasons([causes[n] for n in chosen])
         return [
-            Suggestion(ids[n], float(scores[n]), found[ids[n]], cause, reason)
-            for n, cause, reason in zip(chosen, causes, reasons, strict=True)
+            Suggestion(ids[n], float(scores[n]), found[ids[n]], causes[n], reason)
+            for n, reason in zip(chosen, reasons, strict=True)
         ]
 
     def popular(
         self,
-        histories: Iterable[Sequence[Event]],
+        counts: Mapping[str, int],
         events: Sequence[Event] = (),
         k: int = 10,
         *,
         where: Mapping[str, Any] | None = None,
     ) -> list[Suggestion]:
-        """What most customers looked at, liked or bought, for one of whom little is known.
+        """What most customers went for, for one of whom little is known.
 
         Args:
-            histories: The events of each customer.
+            counts: How many customers went for each item
+                (:func:`tl_keras.retrieval.profiles.popularity`).
             events: Of the one to show it to, whose items are left out.
             k: How many.
             where: As in :meth:`suggest`.
 
         Returns:
-            The suggestions, best first, scored by the share of customers; items that nobody went
-            for are none.
+            The suggestions, best first, scored in relation to the most popular item of all; items
+            that nobody went for are none.
 
         Raises:
             InputError: An argument is out of range.
         """
         check_search(k, (), None)
         self.store.count(where)  # refuses what it does not know
-        wanted, histories = conditions(where), list(histories)
-        counts = popularity(histories)
+        wanted = conditions(where)
         there, _ = self._known(list(counts))
-        met = {event.item for event in events}
-        found = []
-        for item in counts:
-            if item in there and item not in met and len(found) < k:
-                row = self.store.metadata([item])[0]
-                if all(one.matches(row.get(one.name)) for one in wanted):
-                    score = counts[item] / len(histories)
-                    found.append(Suggestion(item, score, row, None, "popular with others"))
+        met, most = {event.item for event in events}, max(counts.values(), default=1)
+        found: list[Suggestion] = []
+        for item in sorted(there - met, key=lambda item: (-counts[item], item)):
+            row = self.store.metadata([item])[0]
+            if all(one.matches(row.get(one.name)) for one in wanted):
+                found.append(Suggestion(item, counts[item] / most, row, None, "popular"))
+            if len(found) == k:
+                break
+        return found
+
+    def _candidates(
+        self, profile: Profile, k: int, where: Mapping[str, Any] | None, left_out: frozenset[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Metadata of the items nearest to each interest."""
+        found: dict[str, dict[str, Any]] = {}
+        many = max(_CANDIDATES, 4 * k)
+        for interest in profile.interests:
+            hits = self.store.search(interest.centre, many, where=where, exclude=sorted(left_out))
+            found.update((hit.id, hit.metadata) for hit in hits)
         return found
 
     def _known(self, ids: list[str]) -> tuple[set[str], set[str]]:
@@ -241,9 +257,8 @@ class Recommender:
             return set(ids) & there, set(ids) - there
         return set(ids), set()
 
-    def _likeness(self, cosines: np.ndarray, of: float | None = None) -> np.ndarray:
-        """Cosines on the catalogue's scale: 0 for a random pair, 1 for the same."""
-        zero = self._usual if of is None else of
+    def _likeness(self, cosines: np.ndarray, zero: float) -> np.ndarray:
+        """Cosines on a scale of 0 for ``zero`` and less, to 1."""
         return np.clip((cosines - zero) / max(1 - zero, 1e-6), 0, 1)
 
     def _scores(self, vectors: np.ndarray, profile: Profile) -> tuple[np.ndarray, list[Cause]]:
@@ -253,21 +268,24 @@ class Recommender:
         candidate to the power of ``SHARPNESS``.
         """
         total = sum(cause.weight for one in profile.interests for cause in one.causes)
-        scores, causes = (
-            np.full(len(vectors), -1.0),
-            [profile.interests[0].causes[0]] * len(vectors),
-        )
+        spoken, most = [], []
         for interest in profile.interests:
             weights = np.array([cause.weight for cause in interest.causes]) / total
-            each = self._likeness(vectors @ interest.vectors.T) ** SHARPNESS * weights
-            spoken, most = each.sum(axis=1), each.argmax(axis=1)
-            for number in np.flatnonzero(spoken > scores):
-                scores[number], causes[number] = spoken[number], interest.causes[most[number]]
-        if profile.disliked:
-            strength = np.array([cause.weight for cause in profile.disliked]) / WEIGHTS["dislike"]
-            near = self._likeness(vectors @ profile.disliked_vectors.T, self._alike)
-            scores = scores - scores.max() * (near * strength.clip(max=1)).max(axis=1)
-        return scores, causes
+            likeness = self._likeness(vectors @ interest.vectors.T, self._usual)
+            each = likeness**SHARPNESS * weights
+            spoken.append(each.sum(axis=1))
+            most.append(each.argmax(axis=1))
+        of = np.argmax(spoken, axis=0)
+        causes = [profile.interests[i].causes[most[i][n]] for n, i in enumerate(of)]
+        return np.max(spoken, axis=0), causes
+
+    def _against(self, vectors: np.ndarray, profile: Profile) -> np.ndarray | float:
+        """How much dislikes speak against each candidate, 0..``DISLIKED``."""
+        if not profile.disliked:
+            return 0.0
+        weights = np.array([cause.weight for cause in profile.disliked]) / WEIGHTS["dislike"]
+        near = self._likeness(vectors @ profile.disliked_vectors.T, self._alike)
+        return DISLIKED * (near * weights.clip(max=1)).max(axis=1)
 
     def _reasons(self, causes: Sequence[Cause]) -> list[str]:
         rows = self.store.metadata(list(dict.fromkeys(cause.item for cause in causes)))

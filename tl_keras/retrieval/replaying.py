@@ -68,16 +68,16 @@ def replay(
 ) -> dict[str, Any]:
     """Measures a recommender on a log, against suggesting what is popular.
 
-    Every customer's last session is held out; what is suggested for the events before it is
-    compared with what the customer then went for.  A customer whose events speak for nothing is
-    shown what is popular, as the command does.  Shops steer what customers see, so that figures of
-    a log compare methods, and tell of no sales.
+    Every customer's last session is held out; what is suggested for the events before it, and for
+    what was popular without it, is compared with what the customer then went for.  A customer
+    whose events speak for nothing is shown what is popular, as the command does.  Shops steer what
+    customers see, so that figures of a log compare methods, and tell of no sales.
 
     Args:
         recommender: To be tried.
         histories: From customers to their events, the oldest first.
         k: How many suggestions.
-        options: Of :meth:`~tl_keras.retrieval.Recommender.suggest`.
+        options: Of :meth:`~tl_keras.retrieval.Recommender.suggest`, but for ``popular``.
 
     Returns:
         ``recommended`` and ``popular``, each what
@@ -96,12 +96,14 @@ def replay(
         raise InputError(
             "no customer has two sessions with something new in the last: nothing can be foreseen"
         )
-    known = (found[name].before if name in found else events for name, events in histories.items())
-    liked = [item for item in popularity(known) if item in catalogue]
+    counts = popularity(
+        found[name].before if name in found else events for name, events in histories.items()
+    )
+    liked = [item for item in counts if item in catalogue]
     simply = [unmet(liked, trial.before, k) for trial in found.values()]
     shown = []
     for trial, instead in zip(found.values(), simply, strict=True):
-        suggestions = recommender.suggest(trial.before, k, **options)
+        suggestions = recommender.suggest(trial.before, k, popular=counts, **options)
         shown.append([suggestion.id for suggestion in suggestions] or instead)
     wanted = [trial.wanted for trial in found.values()]
     return {
