@@ -13,6 +13,7 @@ from typing import Any
 from tl_keras.backbones.record import Backbone
 
 _RESNET_BLOCKS = (r"^conv\d_block\d+", r"^conv1(?=_)")
+_NO_TOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 _EFFICIENT_BLOCKS = (r"^block\d+[a-z](?=_)", r"^stem(?=_)", r"^top(?=_)")
 
 
@@ -53,6 +54,7 @@ def _vgg() -> Iterator[Backbone]:
         yield _record(
             name, function, parameters,
             family="VGG",
+            weights_file=f"{name}_{_NO_TOP}",
             preprocessing="caffe",
             block_patterns=(r"^block\d+(?=_)",),
             use="plain features, style and texture; heavy for its accuracy",
@@ -65,6 +67,7 @@ def _resnet() -> Iterator[Backbone]:
         yield _record(
             f"resnet{depth}", f"ResNet{depth}", parameters,
             family="ResNet",
+            weights_file=f"resnet{depth}_{_NO_TOP}",
             preprocessing="caffe",
             block_patterns=_RESNET_BLOCKS,
             use="general purpose, well studied",
@@ -74,6 +77,7 @@ def _resnet() -> Iterator[Backbone]:
         yield _record(
             f"resnet{depth}_v2", f"ResNet{depth}V2", parameters,
             family="ResNetV2",
+            weights_file=f"resnet{depth}v2_{_NO_TOP}",
             preprocessing="tf",
             block_patterns=_RESNET_BLOCKS,
             use="general purpose, trains more smoothly than ResNet",
@@ -86,6 +90,7 @@ def _inception() -> Iterator[Backbone]:
     yield _record(
         "inception_v3", "InceptionV3", 21_802_784,
         family="Inception",
+        weights_file=f"inception_v3_{_NO_TOP}",
         minimum_size=75,
         block_patterns=(r"^mixed\d+",),
         use="fine-grained classes, several scales at once",
@@ -95,6 +100,7 @@ def _inception() -> Iterator[Backbone]:
     yield _record(
         "inception_resnet_v2", "InceptionResNetV2", 54_336_736,
         family="InceptionResNet",
+        weights_file=f"inception_resnet_v2_{_NO_TOP}",
         minimum_size=75,
         block_patterns=(r"^mixed_\d\w", r"^block\d+_\d+", r"^conv_7b"),
         use="fine-grained classes where accuracy counts more than time",
@@ -104,6 +110,7 @@ def _inception() -> Iterator[Backbone]:
     yield _record(
         "xception", "Xception", 20_861_480,
         family="Xception",
+        weights_file=f"xception_{_NO_TOP}",
         minimum_size=71,
         block_patterns=(r"^block\d+(?=_)",),
         use="fine-grained classes, accurate for its size",
@@ -114,12 +121,14 @@ def _inception() -> Iterator[Backbone]:
 
 def _mobilenet() -> Iterator[Backbone]:
     shared = {"preprocessing": "tf", "licence": "Apache-2.0"}
-    for alpha, parameters in (
-        (0.25, 218_544), (0.5, 829_536), (0.75, 1_832_976), (1.0, 3_228_864),
+    for alpha, alpha_text, parameters in (
+        (0.25, "2_5", 218_544), (0.5, "5_0", 829_536),
+        (0.75, "7_5", 1_832_976), (1.0, "1_0", 3_228_864),
     ):  # fmt: skip
         yield _record(
             "mobilenet" + _suffix(alpha), "MobileNet", parameters,
             family="MobileNet",
+            weights_file=f"mobilenet_{alpha_text}_{{size}}_tf_no_top.h5",
             arguments={"alpha": alpha},
             block_patterns=(r"^conv_(?:pad|dw|pw)_(?P<block>\d+)", r"^conv1"),
             use="edge devices, the simplest graph",
@@ -132,6 +141,8 @@ def _mobilenet() -> Iterator[Backbone]:
         yield _record(
             "mobilenet_v2" + _suffix(alpha), "MobileNetV2", parameters,
             family="MobileNetV2",
+            weights_file="mobilenet_v2_"
+            + _NO_TOP.replace("notop", f"{alpha}_{{size}}_no_top"),
             arguments={"alpha": alpha},
             block_patterns=(r"^block_\d+", r"^expanded_conv", r"Conv_?1"),
             use="edge devices and first experiments on a CPU",
@@ -144,6 +155,7 @@ def _mobilenet() -> Iterator[Backbone]:
         yield _record(
             f"mobilenet_v3_{size.lower()}" + _suffix(alpha), f"MobileNetV3{size}", parameters,
             family="MobileNetV3",
+            weights_file=f"weights_mobilenet_v3_{size.lower()}_224_{alpha}_float_no_top_v2.h5",
             arguments={"alpha": alpha, "include_preprocessing": False},
             block_patterns=(r"^expanded_conv(?:_\d+)?(?=_)", r"^conv_1", r"^conv(?=_bn|$)"),
             weights=("imagenet", "bundled") if (size, alpha) == ("Small", 1.0) else ("imagenet",),
@@ -157,6 +169,7 @@ def _densenet() -> Iterator[Backbone]:
         yield _record(
             f"densenet{depth}", f"DenseNet{depth}", parameters,
             family="DenseNet",
+            weights_file=f"densenet{depth}_{_NO_TOP}",
             preprocessing="torch",
             block_patterns=(*_RESNET_BLOCKS, r"^pool\d(?=_)"),
             use="few parameters, reuses features; common on medical images",
@@ -173,6 +186,7 @@ def _nasnet() -> Iterator[Backbone]:
         yield _record(
             name, function, parameters,
             family="NASNet",
+            weights_file=f"{name}_no_top.h5",
             preprocessing="tf",
             image_size=size,
             block_patterns=(cell,),
@@ -191,6 +205,7 @@ def _efficientnet() -> Iterator[Backbone]:
         yield _record(
             f"efficientnet_b{index}", f"EfficientNetB{index}", parameters,
             family="EfficientNet",
+            weights_file=f"efficientnetb{index}_notop.h5",
             # Keras puts Rescaling and Normalization before the stem and offers no switch.
             first_layer="stem_conv_pad",
             preprocessing="torch",
@@ -207,6 +222,7 @@ def _efficientnet() -> Iterator[Backbone]:
         yield _record(
             f"efficientnet_v2_{size_name.lower()}", f"EfficientNetV2{size_name}", parameters,
             family="EfficientNetV2",
+            weights_file=f"efficientnetv2-{size_name.lower()}_notop.h5",
             arguments={"include_preprocessing": False},
             preprocessing="torch" if size_name.startswith("B") else "tf128",
             image_size=size,
@@ -224,6 +240,7 @@ def _convnext() -> Iterator[Backbone]:
         yield _record(
             f"convnext_{size_name.lower()}", f"ConvNeXt{size_name}", parameters,
             family="ConvNeXt",
+            weights_file=f"convnext_{size_name.lower()}_notop.h5",
             arguments={"include_preprocessing": False},
             preprocessing="torch",
             block_patterns=(

@@ -35,6 +35,8 @@ class Backbone:
             layer's name (the text of the match; with a named group, ``group_text``).  A layer that
             matches none belongs to the block of the next layer that does.
         weights: Published weights, of ``"imagenet"`` and ``"bundled"``.
+        weights_file: Name of the file that Keras keeps its ImageNet weights without top in, with
+            ``{size}`` where there is a file for each of several image sizes; empty if unknown.
         first_layer: Name of the layer where the base begins, if the builder puts preprocessing
             before it that cannot be switched off; what comes before is cut away.
         use: What it is good for, in one line.
@@ -58,6 +60,7 @@ class Backbone:
     parameters: int | None = None
     block_patterns: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    weights_file: str = ""
     first_layer: str | None = None
     use: str = ""
     licence: str = ""
