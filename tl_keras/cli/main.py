@@ -15,6 +15,7 @@ COMMANDS = {
     "train": ("tl_keras.cli.train", "train a classifier on a folder of images"),
     "predict": ("tl_keras.cli.predict", "name the class of new images"),
     "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),
+    "faces": ("tl_keras.cli.faces", "enroll people, compare two pictures, name who is in one"),
     "export": ("tl_keras.cli.export", "write a trained model as SavedModel, LiteRT or ONNX"),
     "augment": ("tl_keras.cli.augment", "draw what augmentation shows the model"),
     "convert": ("tl_keras.cli.convert", "turn sound, series, mouse tracks or pages into images"),

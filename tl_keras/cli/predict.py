@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from tl_keras.cli.files import image_files
 from tl_keras.cli.options import add_json, add_tta, messages, print_json
 from tl_keras.cli.startup import start_keras
 from tl_keras.errors import InputError
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     """Predict; an image that cannot be read is named, and the others are still predicted."""
     if options.top is not None and options.top < 1:
         raise InputError(f"--top is 1 or more; got {options.top}")
-    paths = _files(options.images)
+    paths = image_files(options.images)
     if options.draw:
         from tl_keras.artefact.writing import check_output
 
@@ -86,20 +87,3 @@ def run(options: argparse.Namespace) -> int:
         if drawing:
             print(f"\n{drawing.count} pictures in {options.draw}")
     return 0 if predictions and not skipped else 2
-
-
-def _files(names: list[str]) -> list[str]:
-    paths = []
-    for name in names:
-        if Path(name).is_dir():
-            inside = sorted(
-                str(path)
-                for path in Path(name).rglob("*")
-                if path.is_file() and not path.name.startswith(".")
-            )
-            if not inside:
-                raise InputError(f"{name} is an empty folder; give images or a folder of them")
-            paths += inside
-        else:
-            paths.append(name)
-    return paths

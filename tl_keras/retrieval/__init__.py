@@ -15,6 +15,7 @@ from typing import Any
 _PUBLIC = {
     "Embedder": "embedding",
     "Event": "events",
+    "FaceGallery": "faces",
     "Hit": "store",
     "PostgresIndex": "postgres",
     "Recommender": "recommendation",
