@@ -13,6 +13,7 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "Catalogue": "catalogue",
     "Embedder": "embedding",
     "Event": "events",
     "FaceGallery": "faces",
@@ -22,7 +23,10 @@ _PUBLIC = {
     "Suggestion": "recommendation",
     "VectorIndex": "vector_index",
     "VectorStore": "store",
+    "index_catalogue": "catalogue",
+    "open_catalogue": "catalogue",
     "open_embedder": "embedding",
+    "read_catalogue": "catalogue_reading",
     "read_events": "events",
     "replay": "replaying",
 }
