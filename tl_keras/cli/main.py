@@ -19,6 +19,8 @@ COMMANDS = {
     "export": ("tl_keras.cli.export", "write a trained model as SavedModel, LiteRT or ONNX"),
     "augment": ("tl_keras.cli.augment", "draw what augmentation shows the model"),
     "convert": ("tl_keras.cli.convert", "turn sound, series, mouse tracks or pages into images"),
+    "index": ("tl_keras.cli.index", "make a catalogue of pictures searchable"),
+    "search": ("tl_keras.cli.search", "find what in a catalogue is most like a picture"),
     "recommend": ("tl_keras.cli.recommend", "suggest items of a catalogue to its customers"),
     "lr-find": ("tl_keras.cli.lr_find", "find a learning rate by a range test"),
     "backbones": ("tl_keras.cli.backbones", "list the bases with size, speed and intended use"),
