@@ -1,0 +1,213 @@
+"""``tl-keras index`` and ``tl-keras search`` as a user meets them, and killed in between."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_catalogue import NAMES, paint, table
+
+from tl_keras.cli.main import main
+from tl_keras.retrieval import index_catalogue, open_catalogue, open_embedder, read_catalogue
+from tl_keras.retrieval.catalogue_changes import Changes
+
+WRITER = Path(__file__).parent / "index_writer.py"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    root = tmp_path_factory.mktemp("shop")
+    for seed, name in enumerate(NAMES):
+        paint(root / name, seed)
+    rows = [
+        {"path": name, "label": name.split("/")[0], "price": 10 + 5 * number}
+        for number, name in enumerate(NAMES)
+    ]
+    table(root / "shop.csv", rows)
+    return root
+
+
+@pytest.fixture(scope="module")
+def indexed(shop, tmp_path_factory):
+    out = tmp_path_factory.mktemp("index") / "shop-index"
+    assert main(["index", str(shop / "shop.csv"), "--out", str(out), "--image-size", "32"]) == 0
+    return out
+
+
+def test_index_says_what_it_did(shop, indexed, capsys):
+    assert main(["index", str(shop / "shop.csv"), "--out", str(indexed)]) == 0  # with its own model
+    said = capsys.readouterr().out
+    assert "8 pictures (8 as before), 0 computed" in said
+    assert "Columns to filter by: label, price" in said
+    assert main(["index", str(shop / "shop.csv"), "--out", str(indexed), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["pictures"], told["unchanged"], told["embedded"]) == (8, 8, 0)
+    assert told["embedder"]["image_size"] == 32 and told["columns"]["price"] == "number"
+
+
+def test_search_prints_json_and_draws(shop, indexed, tmp_path, capsys):
+    query, picture = shop / "bags/0.png", tmp_path / "hits.png"
+    assert main(["search", str(indexed), str(query), "-k", "3", "--picture", str(picture)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{query} (in the catalogue as bags/0.png)"
+    assert len([line for line in lines if "price=" in line]) == 3
+    assert Image.open(picture).width > 3 * 160
+    words = ["search", str(indexed), str(query), "--json", "--where", "label=shoes", "price<40"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    (found,) = told["queries"]
+    catalogue = open_catalogue(indexed)
+    expected = catalogue.search(query, where={"label": "shoes", "price": {"<": 40}})
+    assert [hit["id"] for hit in found["hits"]] == [hit.id for hit in expected]
+    assert {hit["id"] for hit in found["hits"]} == {"shoes/0.png", "shoes/1.png"}
+    assert found["hits"][0]["path"] == str(shop / expected[0].id)
+    assert found["in_catalogue_as"] == ["bags/0.png"] and told["skipped"] == []
+
+
+def test_near_copies_are_collapsed(shop, tmp_path, capsys):
+    for name in ("a", "b", "c"):
+        Image.open(shop / "bags/1.png").save(tmp_path / f"{name}.{'bmp' if name == 'a' else 'png'}")
+    folder = tmp_path / "photos"
+    for seed in (2, 3):
+        paint(folder / f"other{seed}.png", seed)
+    Image.open(shop / "bags/1.png").save(folder / "first.bmp")
+    Image.open(shop / "bags/1.png").save(folder / "second.tif")
+    assert main(["index", str(folder), "--out", str(tmp_path / "i"), "--image-size", "32"]) == 0
+    query = str(shop / "bags/1.png")
+    capsys.readouterr()
+    assert main(["search", str(tmp_path / "i"), query, "--collapse"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("(+1 like it)") == 1 and said.count("0.") + said.count("1.000") >= 3
+    assert main(["search", str(tmp_path / "i"), query, "-k", "4"]) == 0
+    assert "like it" not in capsys.readouterr().out
+
+
+def refused(words, capsys):
+    """The one line a wrong command ends with."""
+    assert main([str(word) for word in words]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert error[-1].startswith("tl-keras: ")
+    return error[-1]
+
+
+def test_what_is_refused_in_one_line(shop, indexed, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    query = shop / "bags/0.png"
+    (tmp_path / "q.jpg").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    there = tmp_path / "there.png"
+    there.write_bytes(b"")
+    for words, expected in (
+        (["search", "nowhere", query], "holds no catalogue; make one with tl-keras index"),
+        (["search", indexed, "q.jpg"], "q.jpg: not an image"),
+        (["search", indexed, "none.jpg"], "none.jpg: no such file"),
+        (["search", indexed, query, "-k", "0"], "k: 0"),
+        (["search", indexed, query, "--collapse", "2"], "collapse: 2.0"),
+        (["search", indexed, query, "--where", "colour=red"], "colour"),
+        (["search", indexed, query, "--where", "price"], "is no condition"),
+        (["search", indexed, query, "--picture", "hits.jpg"], "is no .png file"),
+        (["search", indexed, query, "--picture", there], "exists already"),
+        (["search", indexed, query, "--model", "nowhere"], "neither the folder"),
+        (["search", indexed, query, "--model", "mobilenet_v3_small"], "another model"),
+        (["index", "nowhere", "--out", "i"], "does not exist"),
+        (["index", "empty", "--out", "i"], "is empty"),
+        (["index", "q.jpg", "--out", "i"], "single file"),
+        (["index", shop, "--out", shop], "holds other files"),
+        (["index", shop, "--out", "i", "--model", "nowhere"], "neither the folder"),
+        (["index", shop, "--out", "i", "--model", "m", "--backbone", "b"], "leave --backbone out"),
+        (["index", shop, "--out", "i", "--weights", "none"], "random weights see nothing"),
+        (["index", shop / "shop.csv", "--out", indexed, "--image-size", "48"], "another model"),
+    ):
+        assert expected in refused(words, capsys), words
+    assert not (tmp_path / "i").exists()
+    # One bad query does not cost the others.
+    assert main(["search", str(indexed), "q.jpg", str(query), "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["queries"]) == 1 and told["skipped"][0]["path"] == "q.jpg"
+
+
+def test_an_empty_catalogue_says_so(shop, tmp_path, capsys):
+    embedder = open_embedder("mobilenet_v3_small", image_size=32)
+    examples = read_catalogue(shop, progress=False)
+    made = index_catalogue(examples, tmp_path / "i", embedder)
+    made.index.delete(made.index.ids())
+    line = refused(["search", tmp_path / "i", shop / "bags/0.png"], capsys)
+    assert "is empty; put pictures into it with tl-keras index" in line
+
+
+def write(root, out, step):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, str(WRITER), str(root), str(out), str(step)],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_killed_at_any_step_the_index_opens_and_the_next_run_goes_on(tmp_path):
+    """New, changed and deleted pictures in several commits; every item as before or as after."""
+    root, out = tmp_path / "shop", tmp_path / "index"
+    for number in range(80):
+        paint(root / f"{number}.png", number)
+    embedder = open_embedder("mobilenet_v3_small", image_size=32)
+    before = index_catalogue(read_catalogue(root, progress=False), out, embedder)
+    old = dict(zip(before.index.ids(), before.index.vectors(before.index.ids()), strict=True))
+    for number in range(70):
+        paint(root / f"{number}.png", 1000 + number)
+    for number in range(100, 140):
+        paint(root / f"{number}.png", number)
+    for number in range(70, 75):
+        (root / f"{number}.png").unlink()
+    files = sorted(root.iterdir())
+    new = dict(zip([file.name for file in files], embedder.vectors(files), strict=True))
+    copy = tmp_path / "copy"
+    killed = 0
+    for step in (1, 2, 4, 7, 12, 18, 25, 33, 1000):
+        subprocess.run(["cp", "-r", str(out), str(copy)], check=True)
+        done = write(root, copy, step)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        killed += done.returncode != 0
+        catalogue = open_catalogue(copy, embedder)
+        ids = catalogue.index.ids()
+        assert set(ids) <= set(old) | set(new) and {"75.png", "79.png"} <= set(ids)
+        for one, vector in zip(ids, catalogue.index.vectors(ids), strict=True):
+            near = [v[one] @ vector for v in (old, new) if one in v]
+            assert max(near) > 0.9999, one
+        assert catalogue.search(files[0], k=3)
+        again = index_catalogue(read_catalogue(root, progress=False), copy, embedder)
+        assert sorted(again.index.ids()) == sorted(new)
+        vectors = again.index.vectors([file.name for file in files])
+        assert (vectors * np.stack(list(new.values()))).sum(1).min() > 0.9999
+        if not done.returncode:
+            assert again.changes == Changes(0, 0, 0, 0, len(files), 0, ())
+        subprocess.run(["rm", "-r", str(copy)], check=True)
+    assert killed >= 6
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_a_first_index_opens_and_keeps_what_was_done(tmp_path):
+    root, out = tmp_path / "shop", tmp_path / "index"
+    for number in range(1200):
+        paint(root / f"{number}.png", number)
+    process = subprocess.Popen(
+        [sys.executable, str(WRITER), str(root), str(out), "100000"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 240
+    while not len(list(out.glob("segment-*"))) > 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    embedder = open_embedder("mobilenet_v3_small", image_size=32)
+    held = open_catalogue(out, embedder).index.count()
+    assert held < 1200
+    again = index_catalogue(read_catalogue(root, progress=False), out, embedder)
+    assert again.changes.unchanged == held and again.changes.added == 1200 - held
+    assert again.changes.embedded == 1200 - held
