@@ -149,7 +149,7 @@ def _number(text: str) -> int | float | None:
     except ValueError:
         pass
     digits = text.lstrip("+-")
-    if digits.isdecimal() or "_" in digits or (digits[0] == "0" and digits[1:2].isdecimal()):
+    if "_" in digits or (digits[:1] == "0" and digits[1:2].isdecimal()):
         return None
     try:
         value = float(text)
