@@ -17,6 +17,12 @@ def load_set(name: str, seed: int = 0):
 
     The first two bring a split, which is kept; the others are halved by the seed.
     """
+    examples = load_whole(name)
+    return examples.split() if examples.parts else examples.split(0.5, seed=seed)
+
+
+def load_whole(name: str):
+    """All examples of a set, before any split."""
     folder = SHARED / name
     if not folder.is_dir():
         raise SystemExit(f"{folder} is not there; this benchmark needs the real data sets")
@@ -35,8 +41,8 @@ def load_set(name: str, seed: int = 0):
         files = sorted(folder.glob("MT_*/*.jpg"))
         labels = [file.parent.name for file in files]
     else:
-        return tl.data.from_folder(folder, progress=False).split()
-    return tl.data.from_files(files, labels, progress=False).split(0.5, seed=seed)
+        return tl.data.from_folder(folder, progress=False)
+    return tl.data.from_files(files, labels, progress=False)
 
 
 def few(examples, per_class: int, seed: int):

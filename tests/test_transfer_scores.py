@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from tl_keras.errors import InputError
 from tl_keras.selection import h_score, log_me, nearest_vote
-from tl_keras.selection.nearest_vote import NEIGHBOURS
+from tl_keras.selection.neighbour_vote import NEIGHBOURS
 
 SHAPES = [(40, 6, 2), (60, 15, 5), (18, 40, 3)]  # the last has fewer images than features
 SCORES = [log_me, h_score, nearest_vote]
@@ -34,7 +34,7 @@ def _evidence(logs, x, y):
 def _fixed_point(x, y, rounds=500):
     """MacKay's iteration, as in algorithm 3 of You et al. 2021."""
     alpha = beta = 1.0
-    count, width = x.shape
+    count = len(x)
     values, vectors = np.linalg.eigh(x.T @ x)
     values = values.clip(0)
     for _ in range(rounds):

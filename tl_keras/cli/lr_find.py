@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.cli.options import add_data_format, add_json, messages, print_json
+from tl_keras.cli.plot_file import plot_file
 from tl_keras.cli.startup import start_keras
 from tl_keras.errors import InputError
 
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Test and print."""
     unfreeze = _unfreeze(options.unfreeze)
-    plot = _plot_file(options.plot)
+    plot = plot_file(options.plot, "rates.png")
     with messages(options.json):
         start_keras()
         found, about = _find(options, unfreeze)
@@ -170,23 +171,3 @@ def _unfreeze(text: str) -> int | float | str:
     if not 0 <= number < math.inf:
         raise InputError(f"--unfreeze is 0, a number of stages, a fraction, or all; got {text!r}")
     return number if "." in text else int(number)
-
-
-def _plot_file(text: str | None) -> Path | None:
-    """The file to draw to, found writable before anything is computed."""
-    if text is None:
-        return None
-    path = Path(text)
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
-            pass
-        if not path.stat().st_size:
-            path.unlink()
-    except OSError as error:
-        raise InputError(
-            f"--plot cannot be written: {error}; name a file such as rates.png"
-        ) from None
-    return path

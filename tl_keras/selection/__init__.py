@@ -13,9 +13,14 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "Candidate": "candidates",
+    "Ranked": "ranking",
+    "Ranking": "ranking",
+    "bases_at_hand": "candidates",
     "h_score": "class_separation",
     "log_me": "log_evidence",
-    "nearest_vote": "nearest_vote",
+    "nearest_vote": "neighbour_vote",
+    "rank": "rank_bases",
 }
 
 __all__ = sorted(_PUBLIC)
