@@ -42,6 +42,7 @@ _PUBLIC = {
     "fit": "tl_keras.training.fit",
     "lr_find": "tl_keras.training.lr_find",
     "embed": "tl_keras.training.embedding",
+    "rank": "tl_keras.selection.rank_bases",
     "load": "tl_keras.artefact.predictor",
     "zero_shot": "tl_keras.artefact.zero_shot",
     "artefact": None,
@@ -55,6 +56,7 @@ _PUBLIC = {
     "losses": None,
     "optimizers": None,
     "retrieval": None,
+    "selection": None,
     "training": None,
 }
 
