@@ -30,9 +30,9 @@ def die_at(step):
 
 
 if __name__ == "__main__":
-    root, out, step = sys.argv[1:]
+    root, out, model, step = sys.argv[1:]
     catalogue_changes._AT_ONCE = 32  # several commits a run
     steps = die_at(int(step))
-    code = main(["index", root, "--out", out, "--image-size", "32"])
+    code = main(["index", root, "--out", out, "--model", model])
     print(f"steps {steps[0]}")
     sys.exit(code)

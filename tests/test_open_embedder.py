@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tiny_backbone
+from catalogue_files import artefact, tiny_embedder
 from PIL import Image
 
 import tl_keras as tl
@@ -14,16 +15,6 @@ from tl_keras.retrieval import Embedder, open_embedder
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 255, (40, 50, 60, 3), dtype=np.uint8)
-
-
-def artefact(folder, model, task, **said):
-    """As ``run.save`` writes it, without training."""
-    folder.mkdir()
-    model.save(folder / "model.keras")
-    names = {"tag_names" if task == "tag" else "class_names": ["a", "b"]}
-    said = {"format": 1, "task": task, "image_size": 32, "resize": "crop", **names, **said}
-    (folder / "model.json").write_text(json.dumps(said))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +72,10 @@ def test_a_fingerprint_is_of_what_decides_about_the_vectors(photos_model, classi
 
 
 def test_what_an_embedder_was_trained_to_accept_comes_with_it(tmp_path):
-    model = tl.build_embedder(tiny_backbone.NAME, 8, image_size=32, weights=None)
-    said = {"threshold": 0.61, "false_accept_rate": 0.01}
-    folder = artefact(tmp_path / "embed", model, "embed", settings=said)
-    embedder = open_embedder(folder)
-    assert (embedder.settings, embedder.dimension, embedder.task_name) == (said, 8, "embed")
-    assert embedder.source == {"artefact": str(folder)}
+    embedder = open_embedder(tiny_embedder(tmp_path / "embed"))
+    assert embedder.settings == {"threshold": 0.61, "false_accept_rate": 0.01}
+    assert (embedder.dimension, embedder.task_name) == (8, "embed")
+    assert embedder.source == {"artefact": str(tmp_path / "embed")}
 
 
 def test_one_unreadable_file_is_named_or_passed_over(photos_model, files, tmp_path):
