@@ -177,6 +177,7 @@ def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
         "Training time": f"{said['seconds']:.0f} s",
     }
     headline = run.task.headline(run.metrics)
+    worst = gallery(run.shown, run.task.worst_note)
     first = next(iter(headline))
     name, guess = run.task.baseline(run.metrics)
     write_report(
@@ -193,7 +194,7 @@ def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
         sections={
             **run.task.report(run.metrics),
             **run.sections,
-            **({"The worst images": gallery(run.shown)} if run.shown else {}),
+            "The worst images": worst,
         },
         history=run.history,
         skipped=said["skipped"],

@@ -9,7 +9,6 @@ from typing import Any
 from tl_keras.cli.options import add_data_format, add_json, add_tta, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
 
-_WORST = 12
 _EXAMPLES = """\
 examples:
   tl-keras evaluate saved_models/photos held_out/      held_out/ holds a folder per class
@@ -42,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="DIR",
         help="also write metrics.json there, confusion_matrix.png, and pictures of the worst "
-        "images where boxes or masks were learned; must not exist yet",
+        "images; must not exist yet",
     )
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
@@ -79,8 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
                 plot_confusion_matrix(metrics, folder / "confusion_matrix.png")
             (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
-            for place, shown in enumerate(task.worst(*pairs, names, settings)[:_WORST], 1):
-                _draw(predictor, examples, shown.index, pairs, folder / f"worst-{place:02d}.jpg")
+            _draw_worst(predictor, examples, pairs, folder)
     skipped = [list(item) for item in examples.skipped]
     if options.json:
         seconds = round(time.perf_counter() - began, 1)
@@ -90,16 +88,21 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(predictor: Any, examples: Any, index: int, pairs: Any, path: Path) -> None:
-    """Write the picture of one example: its truth, and what the model says."""
+def _draw_worst(predictor: Any, examples: Any, pairs: Any, folder: Path) -> None:
+    """Write pictures of the examples that the model did worst on."""
     from PIL import Image
 
     from tl_keras.data.decoding import load_image
+    from tl_keras.training.worst_pictures import draw_worst, worst_of
 
-    image = load_image(examples.paths[index], predictor.image_size, predictor.resize)
-    truth, said = (side[index] for side in pairs)
-    picture = predictor.task.picture(image, truth, said, predictor.names, predictor.settings)
-    Image.fromarray(picture).save(path, quality=90)
+    def read(index: int) -> Any:
+        return load_image(examples.paths[index], predictor.image_size, predictor.resize)
+
+    task, known = predictor.task, (predictor.names, predictor.settings)
+    worst = worst_of(task, *pairs, *known)
+    pictures = draw_worst(task, predictor.model, worst, read, *known)
+    for place, picture in enumerate(pictures, 1):
+        Image.fromarray(picture).save(folder / f"worst-{place:02d}.jpg", quality=90)
 
 
 def print_metrics(task: Any, metrics: dict, skipped: list) -> None:

@@ -108,6 +108,15 @@ class Panel:
             edge[here] |= both & (labels[here] != labels[there])
         self._pixels[edge] = colour
 
+    def heat(self, values: Any) -> None:
+        """Lay a heat map (H, W) of 0..1 over the image, the hotter the denser."""
+        maps = np.asarray(values, np.float32).clip(0, 1)
+        maps = cv2.resize(maps, self.size, interpolation=cv2.INTER_LINEAR)
+        colours = cv2.applyColorMap((255 * maps).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
+        dense = 0.25 + 0.45 * maps[..., None]
+        mixed = dense * colours[..., ::-1] + (1 - dense) * self._pixels
+        self._pixels = mixed.round().astype(np.uint8)
+
     def hatch(self, mask: np.ndarray) -> None:
         """Grey stripes on the pixels that nobody knows about."""
         rows, columns = np.indices(mask.shape)

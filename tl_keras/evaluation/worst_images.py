@@ -30,6 +30,34 @@ class Judged(NamedTuple):
     badness: float
 
 
+def worst_classified(truths: Any, predictions: Any, names: Sequence[str]) -> list[Judged]:
+    """Images by how little probability their class was given.
+
+    Args:
+        truths: int (N,), the class of each image.
+        predictions: (N, C), probabilities of the C classes.
+        names: The C names.
+
+    Returns:
+        All images, the worst first; badness is the log loss, nats.
+
+    Example:
+        >>> worst_classified([1], [[0.75, 0.25]], ["cat", "dog"])[0].caption
+        'dog taken for cat (0.75), dog 0.25'
+    """
+    judged = []
+    for i, (truth, row) in enumerate(zip(truths, predictions, strict=True)):
+        truth, answer, row = int(truth), int(np.argmax(row)), np.asarray(row, "float64")
+        true, sure = name_of(names, truth), row[answer]
+        said = f"{true}, right ({sure:.2f})"
+        if answer != truth:
+            said = (
+                f"{true} taken for {name_of(names, answer)} ({sure:.2f}), {true} {row[truth]:.2f}"
+            )
+        judged.append(Judged(i, said, -float(np.log(max(row[truth], 1e-7)))))
+    return _sorted(judged)
+
+
 def worst_localized(
     truths: Iterable[Any], predictions: Iterable[Any], names: Sequence[str]
 ) -> list[Judged]:

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
 
 from tl_keras.errors import InputError
+from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.class_objective import loss_for
 from tl_keras.tasks.kinds import KINDS
-from tl_keras.tasks.task import Task, column_of, in_order_of, ranked
+from tl_keras.tasks.task import SEEN_FOR, Task, column_of, in_order_of, ranked
+
+if TYPE_CHECKING:
+    from tl_keras.evaluation.worst_images import Judged
 
 
 class Prediction(NamedTuple):
@@ -41,6 +45,7 @@ class Classification(Task):
     model_name = "classifier"
     pooled = True
     losses = ("crossentropy", "focal", "logit_adjusted")
+    worst_note = SEEN_FOR
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The classes; of arrays, their numbers."""
@@ -193,6 +198,33 @@ class Classification(Task):
         )
         drawn = picture(draw_confusion_matrix, metrics, "Confusion matrix, rows are true classes")
         return {"Class by class": table, "Which class is taken for which": drawn}
+
+    def worst(
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> "list[Judged]":  # fmt: skip
+        """Highest loss first."""
+        from tl_keras.evaluation.worst_images import worst_classified
+
+        return worst_classified(truths, predictions, names)
+
+    def evidence(
+        self, model: keras.Model, images: np.ndarray, predictions: Sequence[Any],
+        names: Sequence[str],
+    ) -> list[tuple[np.ndarray, str]]:  # fmt: skip
+        """What speaks for the predicted class (Grad-CAM)."""
+        from tl_keras.evaluation.heat_pictures import class_heat
+
+        return class_heat(model, images, predictions, names)
+
+    def picture(
+        self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],
+        settings: Mapping[str, Any], side: int = PANEL_SIDE,
+    ) -> np.ndarray:  # fmt: skip
+        """The image, with the names of its class and of the most probable one."""
+        from tl_keras.evaluation.class_pictures import classification_picture
+
+        return classification_picture(image, truth, prediction, names, side=side)
 
 
 def _labels(data: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
-from tl_keras.tasks.task import Pace, Task, column_of, ranked
+from tl_keras.tasks.task import SEEN_FOR, Pace, Task, column_of, ranked
 
 if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
@@ -50,6 +50,7 @@ class Localization(Task):
     watch = "accuracy_at_iou50"
     model_name = "localizer"
     draws = True
+    worst_note = SEEN_FOR
     resize = "stretch"
     batch_size = 8
     # On pets' heads 0.74 of IoU; 0.69 with the other tasks' pace.
@@ -186,6 +187,15 @@ class Localization(Task):
         from tl_keras.evaluation.worst_images import worst_localized
 
         return worst_localized(truths, predictions, names)
+
+    def evidence(
+        self, model: keras.Model, images: np.ndarray, predictions: Sequence[Any],
+        names: Sequence[str],
+    ) -> list[tuple[np.ndarray, str]]:  # fmt: skip
+        """What speaks for the predicted class (Grad-CAM)."""
+        from tl_keras.evaluation.heat_pictures import class_heat
+
+        return class_heat(model, images, np.asarray(predictions)[:, 4:], names)
 
     def picture(
         self, image: np.ndarray, truth: Any, prediction: Any, names: Sequence[str],

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
 
 
+#: Stands above pictures beside which :meth:`Task.evidence` is drawn.
+SEEN_FOR = (
+    "The last picture of each shows what in the image speaks for the predicted class (Grad-CAM, "
+    "yellow the most). It is as coarse as the network's last feature map, and says where, not why."
+)
+
+
 class Pace(NamedTuple):
     """How a head that reads maps is trained where nobody says, measured on small real sets.
 
@@ -52,6 +59,7 @@ class Task(abc.ABC):
             epochs are compared by :meth:`figure`.
         tiles: Whether it can look at large images tile by tile.
         draws: Whether there is a picture of its answers.
+        worst_note: A sentence above the pictures of the worst images.
         pace: Of a task that is not pooled.
         heads: What the part behind the base may be; none where there is no choice.
         resize: How images are made square where nobody says.
@@ -70,6 +78,7 @@ class Task(abc.ABC):
     open_set: bool = False
     tiles: bool = False
     draws: bool = False
+    worst_note: str = ""
     pace: Pace = Pace()
     heads: tuple[str, ...] = ()
     resize: str = "crop"
@@ -272,6 +281,23 @@ class Task(abc.ABC):
         settings: Mapping[str, Any],
     ) -> "list[Judged]":  # fmt: skip
         """Images to show in the report, worst first; none by default."""
+        return []
+
+    def evidence(
+        self, model: keras.Model, images: np.ndarray, predictions: Sequence[Any],
+        names: Sequence[str],
+    ) -> list[tuple[np.ndarray, str]]:  # fmt: skip
+        """Where in each image its answer was read off; nothing by default.
+
+        Args:
+            model: The final model.
+            images: uint8 (N, S, S, 3).
+            predictions: Of each image.
+            names: Of what is told apart.
+
+        Returns:
+            A heat map float32 (S, S), 0..1, and its title, for each image; or none at all.
+        """
         return []
 
     def picture(

@@ -1,7 +1,7 @@
 """What ``fit`` returns: the trained model with everything an artefact needs to say about it."""
 
 import functools
-from collections.abc import Sequence
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ import numpy as np
 
 from tl_keras.builders.classifier import head_model
 from tl_keras.data.decoding import load_image
+from tl_keras.errors import InputError
 from tl_keras.tasks.task import Task
 from tl_keras.training.feature_batches import EVALUATED_ROWS, FeatureSet
 from tl_keras.training.inputs import batches_of
 from tl_keras.training.judging import judge
 from tl_keras.training.recipes import Recipe
-
-_SHOWN = 12
+from tl_keras.training.worst_pictures import Worst, draw_worst, worst_of
 
 
 def _caption(data: Any, judged: Any) -> str:
@@ -45,8 +45,8 @@ class Run:
         seconds: Wall time of ``fit``.
         interrupted: Whether Ctrl-C ended it early.
         settings: What answers need beside the model, found on the validation data: thresholds.
-        shown: Pictures of the worst validation images with captions, for the report; tasks whose
-            answers cannot be drawn have none.
+        worst: The validation images that the model did worst on; tasks whose answers cannot be
+            drawn have none.
         sections: Of the report, with images of the validation data: title to HTML.
     """
 
@@ -66,7 +66,7 @@ class Run:
     seconds: float = 0.0
     metrics: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    shown: list[tuple[np.ndarray, str]] = field(default_factory=list, repr=False)
+    worst: list[Worst] = field(default_factory=list, repr=False)
     sections: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -117,23 +117,26 @@ class Run:
         self.settings = self.task.tune(truths, predictions, self.metrics)
         read = functools.partial(self._read, val)
         self.sections = self.task.illustrated(truths, predictions, names, read)
-        worst = self.task.worst(truths, predictions, self.names, self.settings)[:_SHOWN]
-        self.shown = [
-            (self._picture(val, one.index, truths, predictions), _caption(val, one))
-            for one in worst
-        ]
+        self.worst = worst_of(self.task, truths, predictions, self.names, self.settings)
+
+    @functools.cached_property
+    def shown(self) -> list[tuple[np.ndarray, str]]:
+        """Pictures of the worst validation images, uint8 (H, W, 3), with captions."""
+        read = functools.partial(self._read, self.val)
+        try:
+            pictures = draw_worst(
+                self.task, self.final, self.worst, read, self.names, self.settings
+            )
+        except InputError as problem:  # the trained model must not be lost over its pictures
+            print(f"tl-keras: no pictures of the worst images: {problem}", file=sys.stderr)
+            return []
+        captions = [_caption(self.val, one.judged) for one in self.worst]
+        return list(zip(pictures, captions, strict=True))
 
     def _read(self, data: Any, index: int) -> np.ndarray:
         if hasattr(data, "paths"):
             return load_image(data.paths[index], self.image_size, self.resize)
         return np.asarray(data[0][index]).clip(0, 255).astype("uint8")
-
-    def _picture(
-        self, data: Any, index: int, truths: Sequence[Any], predictions: Sequence[Any]
-    ) -> np.ndarray:
-        image = self._read(data, index)
-        pair = truths[index], predictions[index]
-        return self.task.picture(image, *pair, self.names, self.settings)
 
     def save(self, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
         """Write the artefact: model, description, history and report, all or nothing.
