@@ -195,3 +195,28 @@ def test_what_cannot_be_learned_from_is_said(parts):
         tl.fit(embedder(None, backbone=NAME, weights=None), train, recipe=HEAD, loss="triplet")
     with pytest.raises(InputError, match="cannot hold two images each"):
         tl.fit(model, train, recipe=[tl.Stage("all", 1, unfreeze="all")], batch_size=3)
+
+
+def test_a_product_with_one_picture_is_trained_on(parts):
+    examples = replace(parts[0], tags=None, tag_names=())
+    rows = [*range(60), *[int(np.flatnonzero(examples.labels == 7)[0])]]
+    with pytest.raises(InputError, match="cannot stand on both sides"):
+        examples.subset(rows).split(0.25)
+    train, val = examples.subset(rows).split(0.25, singles=True)
+    assert len(train) + len(val) == len(rows) and not set(train.paths) & set(val.paths)
+    assert (train.labels == 7).sum() == 1 and (val.labels == 7).sum() == 0
+    counts = np.bincount(examples.labels[rows[:60]])
+    assert (np.bincount(val.labels) == np.round(counts * 0.25)).all()
+    alone = [int(np.flatnonzero(examples.labels == label)[0]) for label in range(4)]
+    with pytest.raises(InputError, match="has two distinct images, so there is nothing"):
+        examples.subset(alone).split(0.25, singles=True)
+
+
+def test_people_stand_on_one_side_where_groups_say_so(parts):
+    people = tuple(str(label) for label in parts[0].labels)
+    examples = replace(parts[0], groups=people)
+    with pytest.raises(InputError, match="both sides"):
+        examples.split(0.3)
+    train, val = examples.split(0.3, singles=True)
+    assert not set(train.labels.tolist()) & set(val.labels.tolist())
+    assert len(set(val.labels.tolist())) >= 2

@@ -9,7 +9,7 @@ from tl_keras.backbones.bundled import bundled_backbones
 from tl_keras.cli.opening import asked_of_reader, open_given
 from tl_keras.cli.shots import shot_parts
 from tl_keras.errors import InputError
-from tl_keras.tasks.kinds import WITH_BACKGROUND
+from tl_keras.tasks.kinds import OPEN_SET, WITH_BACKGROUND
 
 
 class Base(NamedTuple):
@@ -85,7 +85,10 @@ def data(options: Any) -> Data:
         examples = open_given(options, options.task)
     if options.shots is not None:
         return Data(examples, *shot_parts(examples, options.shots, options.seed))
-    return Data(examples, *parts(examples, options.val_fraction, options.seed, options.split_by))
+    singles = options.task in OPEN_SET
+    return Data(
+        examples, *parts(examples, options.val_fraction, options.seed, options.split_by, singles)
+    )
 
 
 def for_task(data: Data, task: Any) -> Data:
@@ -163,7 +166,9 @@ def backbone_and_weights(backbone: str | None, weights: str | None) -> tuple[str
     return backbone, weights, "asked for"
 
 
-def parts(examples: Any, fraction: float, seed: int, by: str = "auto") -> tuple[Any, Any, Any]:
+def parts(
+    examples: Any, fraction: float, seed: int, by: str = "auto", singles: bool = False
+) -> tuple[Any, Any, Any]:
     """Training, validation and (where the data brings one) untouched test examples.
 
     A validation part that the data brings is kept.  A test part is not used for choosing
@@ -173,5 +178,5 @@ def parts(examples: Any, fraction: float, seed: int, by: str = "auto") -> tuple[
     if "val" in examples.parts:
         return examples.part("train"), examples.part("val"), test
     source = examples.part("train") if examples.parts else examples
-    train, val = source.split(fraction, seed=seed, by=by)
+    train, val = source.split(fraction, seed=seed, by=by, singles=singles)
     return train, val, test

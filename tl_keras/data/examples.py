@@ -217,6 +217,7 @@ class Examples:
         *,
         by: str = "auto",
         together: Sequence[Sequence[int]] = (),
+        singles: bool = False,
     ) -> tuple["Examples", "Examples"]:
         """Splits into training and validation examples, disjoint by file content.
 
@@ -244,6 +245,8 @@ class Examples:
             by: as above.
             together: lists of positions in this table that belong on one side, such as near
                 duplicates.
+            singles: stratified, whether a class may have one distinct image, which is trained on:
+                for embedders, whose classes are products and need not be validated on.
 
         Returns:
             ``(train, val)``, each with at least one image of every class; by time only the first.
@@ -265,7 +268,7 @@ class Examples:
             if "train" not in self.parts:
                 raise InputError(f"{self.root} brings {' and '.join(self.parts)} but no train/")
             return self.part("train"), self.part("val" if "val" in self.parts else "test")
-        train, val = split_positions(self, fraction, seed, by, together)
+        train, val = split_positions(self, fraction, seed, by, together, singles)
         return self.subset(train), self.subset(val)
 
     def draw(

@@ -9,7 +9,7 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure
-from tl_keras.tasks.kinds import KINDS
+from tl_keras.tasks.kinds import KINDS, OPEN_SET
 from tl_keras.tasks.task import Task, column_of
 
 #: Pairs of two classes that may be taken for one by the threshold that is set.
@@ -50,7 +50,7 @@ class Embedding(Task):
     watch = "mean_average_precision"
     model_name = "embedder"
     pooled = True
-    open_set = True
+    open_set = name in OPEN_SET
     losses = ("arcface", "cosface", "proxy_anchor", "triplet", "supervised_contrastive")
 
     def names(self, data: Any) -> tuple[str, ...]:

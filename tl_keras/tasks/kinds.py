@@ -17,6 +17,9 @@ WITH_BACKGROUND = ("segment",)
 #: Tasks whose head reads one vector an image, so that a frozen base is computed once.
 POOLED = ("classify", "tag", "embed")
 
+#: Tasks whose validation data may have other classes, or none of some.
+OPEN_SET = ("embed",)
+
 #: Tasks with probabilities an image, which views of it and several models can average.
 AVERAGED = ("classify", "tag")
 

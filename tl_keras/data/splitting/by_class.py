@@ -30,7 +30,11 @@ def check_fraction(fraction: float) -> None:
 
 
 def stratified(
-    examples: "Examples", fraction: float, seed: int, units: Sequence[Positions] | None = None
+    examples: "Examples",
+    fraction: float,
+    seed: int,
+    units: Sequence[Positions] | None = None,
+    singles: bool = False,
 ) -> tuple[Positions, Positions]:
     """Splits each class alone, moving byte-identical copies together.
 
@@ -46,6 +50,7 @@ def stratified(
         seed: a whole number from 0 on.
         units: what stays together, each of one class, in the order of the seed; by default the
             copies.
+        singles: whether a class may have one distinct image, which is trained on, or none.
 
     Returns:
         ``(train, val)``: ascending positions in the table, disjoint, together all of them.
@@ -73,6 +78,9 @@ sides of a split; add images or remove the class
     val: list[int] = []
     for label, name in enumerate(examples.class_names):
         groups = of_class[label]
+        if len(groups) < 2 and singles:
+            train.extend(row for group in groups for row in group)
+            continue
         if len(groups) < 2:
             what = "1 distinct image" if groups else "no image"
             left = examples.skipped
@@ -84,6 +92,11 @@ sides of a split; add images or remove the class
         drawn = _draw([len(group) for group in groups], fraction)
         for position, group in enumerate(groups):
             (val if position in drawn else train).extend(group)
+    if not val:
+        raise InputError(
+            f"no class of {examples.root or 'the data'} has two distinct images, so there is "
+            "nothing to validate on; add images"
+        )
     return sorted(train), sorted(val)
 
 

@@ -1,6 +1,7 @@
 """Which way of splitting: ``by`` from what the data bring, for two sides and for k folds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +63,7 @@ def split_positions(
     seed: int,
     by: str = "auto",
     together: Sequence[Sequence[int]] = (),
+    singles: bool = False,
 ) -> Sides:
     """Splits in two; see :meth:`tl_keras.data.Examples.split`.
 
@@ -71,6 +73,7 @@ def split_positions(
         seed: a whole number from 0 on.
         by: one of :data:`BY`.
         together: lists of positions that belong together beside copies, such as near duplicates.
+        singles: as of :func:`stratified`; other ways allow classes on one side only.
 
     Returns:
         ``(train, val)``: ascending positions, disjoint, together all of them.
@@ -89,18 +92,21 @@ def split_positions(
         return train, val
     one_class = all(len(set(examples.labels[unit].tolist())) == 1 for unit in units)
     if name == "stratified" and one_class and (examples.labels >= 0).all():
-        return stratified(examples, fraction, seed, units)
+        return stratified(examples, fraction, seed, units, singles)
     if len(units) < 2:
         raise InputError(
             f"{len(examples)} images make {len(units)} {_KIND[name]}, which cannot stand on both "
             "sides of a split; add images"
         )
-    content = content_of(examples, units, tags=name == "tags")
-    _check_spread(examples, content, 2, name, "stand on both sides of a split")
+    # Where classes may stand on one side, sides are even in images alone.
+    dealt = replace(examples, labels=np.full(len(examples), -1)) if singles else examples
+    content = content_of(dealt, units, tags=name == "tags")
+    if not singles:
+        _check_spread(examples, content, 2, name, "stand on both sides of a split")
     train, val = _dealt(content, units, shares, even=True)
     for side, where in ((train, "trained on"), (val, "validated on")):
         absent = _absent(examples, side)
-        if absent and content.classes:
+        if absent and content.classes and not singles:
             raise InputError(
                 f"the {_KIND[name]} of class {absent[0]!r} hang together with others so that none "
                 f"can be {where} without losing another class; add images of it, or give "
