@@ -77,8 +77,8 @@ def data(options: Any) -> Data:
     if options.data is None:
         if asked_of_reader(options):
             raise InputError(
-                "--classes, --background and --masks are for DATA of your own; the built-in sample "
-                "set names its classes"
+                "--label, --classes, --background and --masks are for DATA of your own; the "
+                "built-in sample set names its classes"
             )
         examples = sample_examples(background=options.task in WITH_BACKGROUND)
     else:

@@ -37,8 +37,9 @@ def open_given(
 
 
 def asked_of_reader(options: argparse.Namespace) -> dict[str, Any]:
-    """What was said about how to read masks; stands in ``model.json`` for other data."""
+    """What was said about the column of labels and about masks; stands in ``model.json``."""
     asked = {
+        "label": options.label,
         "class_names": options.classes,
         "background": options.background,
         "kind": options.masks,

@@ -38,6 +38,11 @@ def add_data_format(parser: argparse.ArgumentParser) -> None:
         "tfrecord (default: found out)",
     )
     parser.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="column of the table DATA that holds the class (default: label, class, category, ...)",
+    )
+    parser.add_argument(
         "--classes",
         nargs="+",
         metavar="NAME",
