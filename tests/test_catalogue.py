@@ -224,6 +224,19 @@ def test_pictures_without_classes_and_copies_of_two_classes_are_all_kept(tmp_pat
     assert sorted(made.index.ids()) == ["a/1.png", "b/1.png"] and made.changes.embedded == 1
 
 
+def test_parts_of_a_split_are_no_labels_and_the_index_may_lie_within(tmp_path, embedder):
+    for seed, name in enumerate(("train/a/1.png", "train/b/1.png", "val/a/2.png")):
+        paint(tmp_path / name, seed)
+    shutil.copy(tmp_path / "train/a/1.png", tmp_path / "val/a/copy.png")
+    out = tmp_path / "index"
+    for added in (4, 0):
+        examples = read_catalogue(tmp_path, apart=out, progress=False)
+        made = index_catalogue(examples, out, embedder)
+        assert made.changes.added == added and made.changes.skipped == ()
+    values = made.index.metadata(["val/a/copy.png"])[0]
+    assert (values["label"], values["split"]) == ("a", "val") and made.index.count() == 4
+
+
 def test_a_table_may_name_a_file_twice(shop, tmp_path, embedder):
     rows = [{"path": f"shop/{NAMES[i]}", "price": i} for i in (0, 1, 0)]
     made = index(table(tmp_path / "t.csv", rows), tmp_path / "index", embedder)

@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     check_place(out)
     began = time.perf_counter()
     with messages(options.json):
-        examples = read_catalogue(options.catalogue, format=options.data_format)
+        examples = read_catalogue(options.catalogue, format=options.data_format, apart=out)
         start_keras()
         from tl_keras.retrieval.catalogue import index_catalogue
 

@@ -110,7 +110,7 @@ def _threshold(catalogue: Any) -> dict[str, Any]:
 
 
 def _print(query: str, copies: list[str], hits: Sequence[Any]) -> None:
-    print(f"{query}{f' (in the catalogue as {chr(32).join(copies)})' if copies else ''}")
+    print(query + (f" (in the catalogue as {', '.join(copies)})" if copies else ""))
     if not hits:
         print("  nothing in the catalogue fits")
     width = max((len(hit.id) for hit in hits), default=0)

@@ -51,7 +51,7 @@ def from_folder(
         raise InputError(f"{given} is a file; give the folder it lies in, one sub-folder per class")
     skipped: list[Skipped] = []
     files: list[Listed] = []
-    parts = _brought_parts(root)
+    parts = brought_parts(root)
     if parts:
         classes = {part: _class_folders(folder, given, skipped) for part, folder in parts.items()}
         _check_same_classes(given, classes)
@@ -80,11 +80,24 @@ def _folders(folder: Path) -> list[Path]:
     return [entry for entry in listing(folder) if is_folder(entry)]
 
 
-def _brought_parts(root: Path) -> dict[str, Path]:
+def brought_parts(root: Path) -> dict[str, Path]:
     """The folders of a brought split; empty where the folders are classes.
 
     A class may be called "train" (car, bus, train): it is a part beside a val or test folder, or
     where it stands alone and holds class folders.
+
+    Args:
+        root: a folder.
+
+    Returns:
+        ``"train"``, ``"val"``, ``"test"`` -> folder.
+
+    Raises:
+        InputError: two folders mean the same part.
+
+    Example:
+        >>> brought_parts(Path("photos"))  # doctest: +SKIP
+        {'train': PosixPath('photos/train'), 'val': PosixPath('photos/valid')}
     """
     folders = _folders(root)
     named = [(f, part_meant(f.name)) for f in folders if part_meant(f.name)]

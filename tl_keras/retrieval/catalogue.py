@@ -15,9 +15,9 @@ from tl_keras.data.scanning import DIGEST_BYTES
 from tl_keras.errors import InputError
 from tl_keras.retrieval.catalogue_changes import Changes, bring_up_to_date
 from tl_keras.retrieval.catalogue_folder import (
-    DESCRIPTION,
     LOCK_FILE,
     check_place,
+    check_same,
     read_description,
     write_description,
 )
@@ -264,7 +264,7 @@ def index_catalogue(
             if not (folder / POINTER).exists():
                 VectorIndex.create(folder, embedder.dimension, embedder.fingerprint)
             index = VectorIndex(folder, embedder.fingerprint)
-            _check_same(folder, index, root, rows.ids)
+            check_same(folder, index, root, rows.ids)
             write_description(
                 folder,
                 {
@@ -282,21 +282,6 @@ def index_catalogue(
     catalogue = Catalogue(folder, embedder)
     catalogue.changes = changes
     return catalogue
-
-
-def _check_same(folder: Path, index: VectorIndex, root: Path, ids: Sequence[str]) -> None:
-    """Nobody who mistakes a folder shall lose what is in it."""
-    held = index.ids()
-    if not held or not ids or not set(held).isdisjoint(ids):
-        return
-    before = (
-        read_description(folder)["root"] if (folder / DESCRIPTION).exists() else "something else"
-    )
-    if before != str(root):
-        raise InputError(
-            f"{folder} is the index of {before}, of which {root} has not one picture; give "
-            "another folder"
-        )
 
 
 def _named(source: Mapping[str, Any]) -> str:

@@ -7,12 +7,14 @@ catalogue.lock             held by whoever brings it up to date
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tl_keras.errors import InputError
 from tl_keras.retrieval.array_files import sync_folder
 from tl_keras.retrieval.index_folder import LOCK, POINTER
+from tl_keras.retrieval.vector_index import VectorIndex
 
 FORMAT = 1
 DESCRIPTION = "catalogue.json"
@@ -38,6 +40,34 @@ def check_place(folder: Path) -> None:
                 f"{folder} holds other files ({min(found - ours)}); give a folder of its own for "
                 "the index"
             )
+
+
+def check_same(folder: Path, index: VectorIndex, root: Path, ids: Sequence[str]) -> None:
+    """Raise if an index is of other pictures: who mistakes a folder shall not lose what is in it.
+
+    Args:
+        folder: Of the index.
+        index: In it.
+        root: Of the pictures.
+        ids: Of the pictures.
+
+    Raises:
+        InputError: It holds none of them, and is of another folder.
+
+    Example:
+        >>> check_same(folder, index, Path("shop"), ["a.jpg"])  # doctest: +SKIP
+    """
+    held = index.ids()
+    if not held or not ids or not set(held).isdisjoint(ids):
+        return
+    before = (
+        read_description(folder)["root"] if (folder / DESCRIPTION).exists() else "something else"
+    )
+    if before != str(root):
+        raise InputError(
+            f"{folder} is the index of {before}, of which {root} has not one picture; give "
+            "another folder"
+        )
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -116,7 +116,9 @@ class Embedder:
 
         listed = list(sources.paths) if hasattr(sources, "paths") else as_list(sources)
         run = self._run(listed, verbose)
-        with tqdm(total=len(listed), desc="  embedding", unit="image", disable=not verbose) as bar:
+        with tqdm(
+            total=len(listed), desc="  embedding", unit="image", disable=not verbose, leave=False
+        ) as bar:
             for positions, images, asked in self._decoded(listed, failed):
                 if positions:
                     yield positions, np.asarray(run(images), np.float32)
