@@ -9,7 +9,7 @@ import pytest
 from tl_keras.cli.main import main
 from tl_keras.errors import InputError
 from tl_keras.retrieval import VectorIndex
-from tl_keras.retrieval.diversity import diversified
+from tl_keras.retrieval.diversity import diversified, places
 from tl_keras.retrieval.events import Event, last_session, read_events, with_ids
 from tl_keras.retrieval.profiles import HALF_LIFE, Cause, group, popularity, weigh
 from tl_keras.retrieval.recommendation import Recommender
@@ -155,13 +155,33 @@ def test_diversity_is_the_published_rule(seed):
             left = [n for n in range(8) if n not in chosen]
             chosen.append(max(left, key=lambda n: (1 - diversity) * relevance[n]
                               - diversity * max(likeness[n, c] for c in chosen)))  # fmt: skip
-        assert diversified(relevance, likeness, 5, diversity) == chosen
-    assert diversified(relevance, likeness, 20, 0.0) == np.argsort(-relevance).tolist()
+        found = diversified(relevance[None], likeness, [0] * 5, diversity)
+        assert found == [(0, n) for n in chosen]
+    found = diversified(relevance[None], likeness, [0] * 20, 0.0)
+    assert [n for _, n in found] == np.argsort(-relevance).tolist()
 
 
 def test_what_must_not_be_shown_together_is_not():
     likeness = np.array([[np.nan, np.nan, 0.2], [np.nan, np.nan, 0.1], [0.2, 0.1, np.nan]])
-    assert diversified(np.array([1.0, 0.9, 0.1]), likeness, 3, 0.2) == [0, 2]
+    found = diversified(np.array([[1.0, 0.9, 0.1]]), likeness, [0, 0, 0], 0.2)
+    assert found == [(0, 0), (0, 2)]
+
+
+def test_each_interest_has_its_turn_unless_nothing_is_left_for_it():
+    relevance = np.array([[1.0, 0.8, 0.6, -1, -1], [-1, -1, -0.5, 1.0, -0.2]])
+    found = diversified(relevance, np.zeros((5, 5)), [1, 0, 1, 1, 0], 0.0)
+    assert found == [(1, 3), (0, 0), (0, 1), (0, 2), (1, 4)]
+
+
+def test_places_are_dealt_as_seats_are():
+    """The example of Wikipedia's page on the method; and no share is far off."""
+    assert np.bincount(places([53, 24, 23], 7)).tolist() == [3, 2, 2]
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        shares = rng.dirichlet(np.ones(4))
+        dealt = places(shares, 100)
+        for k in (10, 30, 100):
+            assert np.abs(np.bincount(dealt[:k], minlength=4) - k * shares).max() < 1.5
 
 
 def test_several_interests_are_all_served_each_with_its_reason(recommender, shop):
@@ -171,9 +191,10 @@ def test_several_interests_are_all_served_each_with_its_reason(recommender, shop
     assert [[cause.item for cause in one.causes] for one in profile.interests] == [
         ["i0", near], ["i1"],
     ]  # fmt: skip
-    found = recommender.suggest(events, k=8)
-    assert len({one.id for one in found}) == 8
-    assert {kind_of(one) for one in found} == {"shirt", "watch"}
+    assert [one.share for one in profile.interests] == pytest.approx([6 / 9, 3 / 9], abs=0.02)
+    found = recommender.suggest(events, k=9)
+    assert len({one.id for one in found}) == 9
+    assert sorted(kind_of(one) for one in found) == ["shirt"] * 6 + ["watch"] * 3
     for one in found:
         assert kind_of(one) == KINDS[int(one.because.item[1:]) % 5]
         done = {"i0": "bought", near: "looked at", "i1": "liked"}[one.because.item]
@@ -203,12 +224,18 @@ def test_dislikes_keep_what_is_like_them_away(recommender, shop):
     liked = [Event("i0", "like", 0), Event("i1", "like", 0)]
     first = recommender.suggest(liked, k=10)
     watch = next(one for one in first if kind_of(one) == "watch")
-    spoken = [*liked, *(Event(f"i{n}", "dislike", 1) for n in range(6, 60, 5))]
-    spoken = [event for event in spoken if event.item != watch.id]
-    after = recommender.suggest(spoken, k=10)
-    assert sum(kind_of(one) == "watch" for one in after) < sum(
-        kind_of(one) == "watch" for one in first
-    )
+    near = [hit.id for hit in shop.similar(watch.id, 3, exclude=["i1"])]
+    after = recommender.suggest([*liked, *(Event(one, "dislike", 1) for one in near)], k=10)
+
+    def likeness(suggestions):
+        shown = [one.id for one in suggestions if kind_of(one) == "watch" and one.id not in near]
+        return (shop.vectors(shown) @ shop.vectors(near).T).max(axis=1).mean()
+
+    assert not [one for one in after if one.id == watch.id and one.score >= watch.score - 0.1]
+    assert likeness(after) < likeness(first)
+    assert not {one.id for one in after} & set(near)
+    shirts = [[one.id for one in some if kind_of(one) == "shirt"] for some in (first, after)]
+    assert shirts[0][:5] == shirts[1][:5]
     assert recommender.suggest([Event("i0", "dislike", 0)]) == []
     assert recommender.suggest([]) == []
 
@@ -221,6 +248,8 @@ def test_filters_and_items_left_out(recommender):
     assert "i5" not in {one.id for one in found}
     assert len(found) == 5
     assert recommender.suggest(events, where={"price": {"<": 0}}) == []
+    hats = recommender.suggest(events, where={"label": "hat"})
+    assert {one.reason for one in hats if one.score < 0} == {"nearest to the shirt you bought"}
     assert recommender.suggest([Event("gone", "view", 0)]) == []
 
 

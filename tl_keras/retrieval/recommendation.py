@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tl_keras.errors import InputError
-from tl_keras.retrieval.diversity import diversified
+from tl_keras.retrieval.diversity import diversified, places
 from tl_keras.retrieval.events import Event
 from tl_keras.retrieval.filters import conditions
 from tl_keras.retrieval.profiles import (
@@ -27,6 +27,8 @@ DIVERSITY = 0.1
 """Default of :meth:`Recommender.suggest`."""
 ALIKE = 0.9
 """Share of the pairs of a catalogue that are less alike than two items of one interest."""
+SUITS = 0.8
+"""The same of an item and what is suggested as being like it."""
 SHARPNESS = 4
 """Power of the likeness with which an item of the history speaks for another."""
 POPULARITY = 0.5
@@ -44,8 +46,8 @@ class Suggestion(NamedTuple):
 
     Attributes:
         id: Of the item.
-        score: How well it suits, in relation to what suits best: up to 1, and below 0 for what is
-            most like something disliked.
+        score: How well it suits one interest, in relation to what suits that best: up to 1; below
+            0 for what is like something disliked, or not much like anything.
         metadata: Its columns.
         because: The item of the customer's history that it is like, if it is for such a one.
         reason: The same in words: "like the Shirts you bought".
@@ -107,7 +109,7 @@ class Recommender:
         some = rng.choice(len(ids), min(_SAMPLE, len(ids)), replace=False)
         vectors = store.vectors([ids[number] for number in some])
         cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
-        self._usual, self._alike = (float(one) for one in np.quantile(cosines, (0.5, ALIKE)))
+        self._usual, self._suits, self._alike = np.quantile(cosines, (0.5, SUITS, ALIKE)).tolist()
 
     def profile(self, events: Sequence[Event], half_life: float = HALF_LIFE) -> Profile:
         """What a history says about a customer.
@@ -182,22 +184,29 @@ class Recommender:
             ids, vectors = [ids[number] for number in fresh], vectors[fresh]
         if not ids:
             return []
-        scores, causes = self._scores(vectors, profile)
+        relevance, causes = self._relevance(vectors, profile)
         if popular is not None:
-            scores *= (1 + np.array([popular.get(item, 0) for item in ids])) ** POPULARITY
-        # Relative to the best, so that relevance is on the scale of likeness.
-        scores = scores / max(scores.max(), 1e-12) - self._against(vectors, profile)
-        best = np.argsort(-scores, kind="stable")[: max(_RANKED, 4 * k)]
+            relevance *= (1 + np.array([popular.get(item, 0) for item in ids])) ** POPULARITY
+        relevance = self._scores(relevance, vectors, profile)
+        best = np.argsort(-relevance.max(axis=0), kind="stable")[: max(_RANKED, 4 * k)]
         cosines = vectors[best] @ vectors[best].T
         likeness = self._likeness(cosines, self._usual)
         if collapse is not None:
             likeness[cosines >= collapse] = np.nan
-        chosen = best[diversified(scores[best], likeness, k, diversity)]
-        reasons = self._reasons([causes[n] for n in chosen])
-        return [
-            Suggestion(ids[n], float(scores[n]), found[ids[n]], causes[n], reason)
-            for n, reason in zip(chosen, reasons, strict=True)
+        turns = places([interest.share for interest in profile.interests], k)
+        shown = [
+            (interest, best[n])
+            for interest, n in diversified(relevance[:, best], likeness, turns, diversity)
         ]
+        because = [profile.interests[i].causes[causes[i, n]] for i, n in shown]
+        nouns = self._nouns({cause.item for cause in because})
+        suggestions = []
+        for (i, n), cause in zip(shown, because, strict=True):
+            score = float(relevance[i, n])
+            how = "like" if score >= 0 else "nearest to"
+            reason = f"{how} the {nouns[cause.item]} {_DONE[cause.kind]}"
+            suggestions.append(Suggestion(ids[n], score, found[ids[n]], cause, reason))
+        return suggestions
 
     def popular(
         self,
@@ -261,35 +270,40 @@ class Recommender:
         """Cosines on a scale of 0 for ``zero`` and less, to 1."""
         return np.clip((cosines - zero) / max(1 - zero, 1e-6), 0, 1)
 
-    def _scores(self, vectors: np.ndarray, profile: Profile) -> tuple[np.ndarray, list[Cause]]:
-        """How much of the profile speaks for each candidate, (N,), and what does most.
+    def _relevance(self, vectors: np.ndarray, profile: Profile) -> tuple[np.ndarray, np.ndarray]:
+        """How much each interest speaks for each candidate, and which of its items does most.
 
-        A kernel density of each interest: its items' weights, times their likeness to the
-        candidate to the power of ``SHARPNESS``.
+        A kernel density: the weights of its items, times their likeness to the candidate to the
+        power of ``SHARPNESS``.
+
+        Returns:
+            Two tables (I, N); the second holds positions among the causes.
         """
-        total = sum(cause.weight for one in profile.interests for cause in one.causes)
         spoken, most = [], []
         for interest in profile.interests:
-            weights = np.array([cause.weight for cause in interest.causes]) / total
+            weights = np.array([cause.weight for cause in interest.causes])
             likeness = self._likeness(vectors @ interest.vectors.T, self._usual)
             each = likeness**SHARPNESS * weights
             spoken.append(each.sum(axis=1))
             most.append(each.argmax(axis=1))
-        of = np.argmax(spoken, axis=0)
-        causes = [profile.interests[i].causes[most[i][n]] for n, i in enumerate(of)]
-        return np.max(spoken, axis=0), causes
+        return np.array(spoken), np.array(most)
 
-    def _against(self, vectors: np.ndarray, profile: Profile) -> np.ndarray | float:
-        """How much dislikes speak against each candidate, 0..``DISLIKED``."""
-        if not profile.disliked:
-            return 0.0
-        weights = np.array([cause.weight for cause in profile.disliked]) / WEIGHTS["dislike"]
-        near = self._likeness(vectors @ profile.disliked_vectors.T, self._alike)
-        return DISLIKED * (near * weights.clip(max=1)).max(axis=1)
+    def _scores(self, relevance: np.ndarray, vectors: np.ndarray, profile: Profile) -> np.ndarray:
+        """Relevance in relation to the best of each interest, less what was disliked, (I, N).
 
-    def _reasons(self, causes: Sequence[Cause]) -> list[str]:
-        rows = self.store.metadata(list(dict.fromkeys(cause.item for cause in causes)))
-        names = {}
-        for cause, row in zip(dict.fromkeys(cause.item for cause in causes), rows, strict=True):
-            names[cause] = str(row.get(self.noun) or "item")
-        return [f"like the {names[cause.item]} {_DONE[cause.kind]}" for cause in causes]
+        Below 0 where a candidate is not like any item of the interest.
+        """
+        scores = relevance / relevance.max(axis=1, keepdims=True).clip(min=1e-12)
+        for row, interest in enumerate(profile.interests):
+            scores[row, (vectors @ interest.vectors.T).max(axis=1) < self._suits] -= 1
+        if profile.disliked:
+            weights = np.array([cause.weight for cause in profile.disliked]) / WEIGHTS["dislike"]
+            near = self._likeness(vectors @ profile.disliked_vectors.T, self._alike)
+            scores -= DISLIKED * (near * weights.clip(max=1)).max(axis=1)
+        return scores
+
+    def _nouns(self, items: set[str]) -> dict[str, str]:
+        """What to call items."""
+        ids = sorted(items)
+        rows = self.store.metadata(ids)
+        return {one: str(row.get(self.noun) or "item") for one, row in zip(ids, rows, strict=True)}
