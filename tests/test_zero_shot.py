@@ -19,6 +19,7 @@ import tl_keras as tl
 from tl_keras.artefact.zero_shot import ZeroShot
 from tl_keras.backbones.towers import open_towers
 from tl_keras.builders.zero_shot import class_vectors
+from tl_keras.cli.main import main
 from tl_keras.errors import InputError
 
 CAPTIONS = [f"a {colour} tile" for colour in COLOURS]
@@ -198,16 +199,17 @@ def test_presets_that_cannot_be_used(presets, tmp_path):
     ("name", "words"),
     [
         ("model.weights.h5", "cannot be loaded"),
-        ("tokenizer.json", "cannot be loaded"),
+        ("preprocessor.json", "cannot be loaded"),
         ("assets/tokenizer/vocabulary.json", "cannot be loaded"),
         ("image_converter.json", None),
+        ("tokenizer.json", None),
     ],
 )
 def test_a_damaged_preset_is_one_line(presets, tmp_path, name, words):
     folder = tmp_path / "preset"
     shutil.copytree(presets / "clip", folder)
     (folder / name).write_bytes(b"no such thing")
-    if words is None:  # not needed: preprocessor.json holds it, too
+    if words is None:  # preprocessor.json holds it, too
         assert open_towers(folder).resize == "crop"
         return
     with pytest.raises(InputError, match=words) as caught:
@@ -240,3 +242,69 @@ def test_a_tile_is_seen_from_any_source(clip):
         made.predict([])
     with pytest.raises(InputError, match="no/such"):
         made.predict("no/such.png")
+
+
+def test_the_command_names_images(presets, pictures, capsys, tmp_path):
+    files = [str(pictures / colour / "00.png") for colour in ("red", "blue")]
+    bad = tmp_path / "bad.png"
+    bad.write_text("no image")
+    prompts = ["--prompts", "warm=a red tile", "warm=red", "cold=a blue tile"]
+    output = tmp_path / "made"
+    command = ["zero-shot", *files, str(bad), *prompts, "--model", str(presets / "clip")]
+    assert main([*command, "--json", "--output", str(output)]) == 2
+    captured = capsys.readouterr()
+    said = json.loads(captured.out)
+    assert [item["class_name"] for item in said["predictions"]] == ["warm", "cold"]
+    assert said["skipped"][0]["path"] == str(bad) and "cannot read" in captured.err
+    assert json.loads((output / "model.json").read_text())["texts"] == {
+        "warm": ["a red tile", "red"],
+        "cold": ["a blue tile"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["x.png"], "no prompts"),
+        (["--prompts", "a", "b"], "nothing to do"),
+        (["x.png", "--prompts", "a"], "give two or more"),
+        (["x.png", "--prompts", "a", "a"], "given twice"),
+        (["x.png", "--prompts", "a", "b", "--templates", "poster"], "is unknown"),
+        (["x.png", "--prompts", "a", "b", "--templates", "a {}", "none"], "has not one place"),
+        (["x.png", "--prompts", "a", "b", "--model", "clipp"], "give such as"),
+        (["x.png", "--prompts", "a", "b", "--top", "0"], "--top is 1 or more"),
+        (["--train", "photos"], "say with --output"),
+        (["x.png", "--train", "photos", "--output", "made"], "two commands"),
+        (["--prompts", "a=", "b", "--output", "made"], "is no prompt"),
+    ],
+)
+def test_the_command_says_what_is_wrong(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["zero-shot", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and words in captured.err.strip().splitlines()[-1]
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.slow
+def test_the_command_trains_a_probe(presets, pictures, capsys, tmp_path):
+    output = tmp_path / "probe"
+    command = ["zero-shot", "--train", str(pictures), "--model", str(presets / "clip")]
+    with_words = [*command, "--prompts", "red=w", "blue=x", "green=y", "white=z"]
+    assert main([*with_words, "--output", str(output), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["accuracy"]["val"]["value"] > max(0.8, said["texts_alone"]["val"]["value"])
+    opened = tl.load(output)
+    assert opened.names == ("blue", "green", "red", "white")
+    assert opened.description["texts"]["red"] == ["w"]
+    assert (output / "report.html").exists()
+    assert main([*command, "--prompts", "purple=w", "--output", str(tmp_path / "other")]) == 2
+    assert "names purple" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_is_exported_needs_no_keras_hub(clip, tmp_path):
+    folder = ZeroShot(CAPTIONS, clip).save(tmp_path / "made")
+    said = tl.export_model(folder, tmp_path / "out", ["savedmodel", "litert", "onnx"])
+    assert set(said["files"]) == {"savedmodel", "litert", "onnx"}
+    assert said["class_names"] == CAPTIONS

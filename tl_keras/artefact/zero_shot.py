@@ -135,6 +135,10 @@ class ZeroShot(Predictor):
                 "channels": "RGB, 0..255",
                 "metrics": {},
                 "parameters": self.model.count_params(),
+                "versions": {
+                    "tl_keras": tl_keras.__version__,
+                    **{name: version(name) for name in ("keras", "keras-hub", "numpy", "pillow")},
+                },
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             (temporary / "model.json").write_text(json.dumps(description, indent=2))
@@ -166,8 +170,4 @@ def preset_notes(preset: str, texts: dict[str, Sequence[str]]) -> dict[str, Any]
         "backbone": f"image tower of {preset}",
         "weights": preset,
         "texts": {name: list(own) for name, own in texts.items()},
-        "versions": {
-            "tl_keras": tl_keras.__version__,
-            **{name: version(name) for name in ("keras", "keras-hub", "numpy", "pillow")},
-        },
     }

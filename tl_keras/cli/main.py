@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": ("tl_keras.cli.predict", "name the class of new images"),
     "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),
     "faces": ("tl_keras.cli.faces", "enroll people, compare two pictures, name who is in one"),
+    "zero-shot": ("tl_keras.cli.zero_shot", "name images by texts of your own, untrained"),
     "export": ("tl_keras.cli.export", "write a trained model as SavedModel, LiteRT or ONNX"),
     "augment": ("tl_keras.cli.augment", "draw what augmentation shows the model"),
     "convert": ("tl_keras.cli.convert", "turn sound, series, mouse tracks or pages into images"),

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -67,23 +68,46 @@ def run(options: argparse.Namespace) -> int:
         predictor = load(options.model)
         predictor.check_asked(options.tta, options.tiled, bool(options.draw))
         drawing = Drawing(Path(options.draw), predictor) if options.draw else None
-        predictions, skipped = [], []
-        for path in tqdm(paths, desc="  predicting", unit="image", disable=len(paths) < 20):
-            try:
-                placed = predictor.placed([path], options.tta, options.tiled)
-                predictions += predictor.answers([path], placed)
-                if drawing:
-                    drawing.add(path, placed[0], predictions[-1])
-            except InputError as problem:
-                skipped.append({"path": path, "reason": str(problem)})
-                print(f"tl-keras: left out: {problem}", file=sys.stderr)
-    task = predictor.task
-    if options.json:
-        print_json({"predictions": [task.told(item) for item in predictions], "skipped": skipped})
-    else:
-        width = max((len(item.source) for item in predictions), default=0)
-        for item in predictions:
-            print(f"{item.source:<{width}}  {task.said(item, options.top)}")
-        if drawing:
-            print(f"\n{drawing.count} pictures in {options.draw}")
+        predictions, skipped = answers(predictor, paths, options.tta, options.tiled, drawing)
+    print_answers(predictor.task, predictions, skipped, options.top, options.json)
+    if drawing and not options.json:
+        print(f"\n{drawing.count} pictures in {options.draw}")
     return 0 if predictions and not skipped else 2
+
+
+def answers(
+    predictor: Any, paths: list[str], tta: str | None = None, tiled: bool = False,
+    drawing: Any = None,
+) -> tuple[list[Any], list[dict[str, str]]]:  # fmt: skip
+    """What a model says of files, and which could not be read, with the reason.
+
+    Args:
+        predictor: The model.
+        paths: Of the files.
+        tta: As of ``Predictor.predict``, and so is ``tiled``.
+        tiled: See there.
+        drawing: Takes pictures of the answers, or None.
+    """
+    predictions, skipped = [], []
+    for path in tqdm(paths, desc="  predicting", unit="image", disable=len(paths) < 20):
+        try:
+            placed = predictor.placed([path], tta, tiled)
+            predictions += predictor.answers([path], placed)
+            if drawing:
+                drawing.add(path, placed[0], predictions[-1])
+        except InputError as problem:
+            skipped.append({"path": path, "reason": str(problem)})
+            print(f"tl-keras: left out: {problem}", file=sys.stderr)
+    return predictions, skipped
+
+
+def print_answers(
+    task: Any, predictions: list[Any], skipped: list[dict[str, str]], top: int | None, as_json: bool
+) -> None:
+    """Print :func:`answers`, a line each or as one JSON object."""
+    if as_json:
+        print_json({"predictions": [task.told(item) for item in predictions], "skipped": skipped})
+        return
+    width = max((len(item.source) for item in predictions), default=0)
+    for item in predictions:
+        print(f"{item.source:<{width}}  {task.said(item, top)}")
