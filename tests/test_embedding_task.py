@@ -146,6 +146,7 @@ def test_the_commands(photos, tmp_path, capsys):
     wanted = ["train", str(photos), "--task", "embed", "--loss", "triplet", "--output", out, *small]
     assert main(wanted) == 0
     said = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert f"Next: tl-keras index CATALOGUE --model {out}" in capsys.readouterr().out
     assert (said["task"], said["recipe"]["loss"]) == ("embed", "triplet")
     capsys.readouterr()
     image = str(photos / "rings" / "00.png")

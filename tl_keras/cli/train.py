@@ -221,7 +221,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     if result["interrupted"]:
         print(f"interrupted: the best model so far was saved to {saved}", file=sys.stderr)
     print(f"\nSaved to {saved}: model.keras, model.json, history.csv, report.html")
-    print(f"Next: tl-keras predict {saved} IMAGE ...")
+    print(f"Next: tl-keras {get_task(options.task).used.format(model=saved)}")
     return result, result["interrupted"]
 
 

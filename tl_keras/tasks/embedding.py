@@ -51,6 +51,7 @@ class Embedding(Task):
     model_name = "embedder"
     pooled = True
     open_set = name in OPEN_SET
+    used = "index CATALOGUE --model {model} --out INDEX"
     losses = ("arcface", "cosface", "proxy_anchor", "triplet", "supervised_contrastive")
 
     def names(self, data: Any) -> tuple[str, ...]:

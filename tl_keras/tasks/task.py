@@ -64,6 +64,7 @@ class Task(abc.ABC):
         heads: What the part behind the base may be; none where there is no choice.
         resize: How images are made square where nobody says.
         batch_size: Images of a step where nobody says.
+        used: The command that an artefact is made for, without ``tl-keras``.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Task(abc.ABC):
     heads: tuple[str, ...] = ()
     resize: str = "crop"
     batch_size: int = 32
+    used: str = "predict {model} IMAGE ..."
 
     @abc.abstractmethod
     def names(self, data: Any) -> tuple[str, ...]:
