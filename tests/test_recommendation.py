@@ -292,7 +292,7 @@ def test_a_catalogue_of_one_item_is_refused(tmp_path):
 def test_products_may_be_named_as_a_shop_does():
     ids = ["a/17.jpg", "b/18.jpg", "c/18.jpg", "19"]
     named = [Event(item, "view", 0) for item in ("17", "a/17.jpg", "18", "19", "20")]
-    assert [event.item for event in with_ids(named, ids)] == [
+    assert [event.item for event in with_ids({"anna": named}, ids)["anna"]] == [
         "a/17.jpg", "a/17.jpg", "18", "19", "20",
     ]  # fmt: skip
 
@@ -426,6 +426,8 @@ def test_the_command_tries_itself_on_the_log(shop, log, capsys):
         (["--item", "i0", "--events", "LOG"], "--events has no effect with --item"),
         (["--item", "i0", "--half-life", "3"], "--half-life has no effect with --item"),
         (["--item", "none"], "holds no 'none'"),
+        (["--item", "i0", "--noun", "label"], "--noun has no effect with --item"),
+        (["--customer", "anna", "--events", "LOG", "--noun", "colour"], "no item has such"),
         (["--item", "i0", "-k", "0"], "k: 0"),
         (["--customer", "anna", "--events", "LOG", "--where", "price"], "is no condition"),
         (["--customer", "anna", "--events", "LOG", "--where", "size=M"], "no item has such"),

@@ -62,7 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--noun",
-        default="label",
         metavar="COLUMN",
         help='column of the catalogue that reasons name items by: "like the Shirts you bought" '
         "(default: label)",
@@ -81,15 +80,16 @@ def run(options: argparse.Namespace) -> int:
     index = VectorIndex(options.index, VectorIndex(options.index).fingerprint)
     ids, where = index.ids(), read_where(options.where)
     if options.item is not None:
-        item = with_ids([Event(options.item, "view", 0.0)], ids)[0].item
-        return _show_similar(index, item, where, options)
-    events = read_events(options.events)
-    histories = {customer: with_ids(some, ids) for customer, some in events.items()}
+        (named,) = with_ids({"": [Event(options.item, "view", 0.0)]}, ids)[""]
+        return _show_similar(index, named.item, where, options)
+    histories = with_ids(read_events(options.events), ids)
+    if options.noun is not None:
+        index.count({options.noun: ""})  # refuses a column that no item has
     asked = {"diversity": options.diversity}
     if options.half_life is not None:
         asked["half_life"] = options.half_life * _DAY
     asked = {name: value for name, value in asked.items() if value is not None}
-    recommender = Recommender(index, options.noun)
+    recommender = Recommender(index, options.noun or "label")
     if options.evaluate:
         return _show_figures(recommender, histories, asked, options)
     return _show_suggestions(recommender, histories, where, asked, options)
@@ -99,12 +99,14 @@ def _check(options: argparse.Namespace) -> None:
     """Refuses options that do not go together."""
     if options.item is None and options.events is None:
         raise InputError("give --events as well: the table of what customers did")
-    for name in ("events", "half_life", "diversity"):
+    for name in ("events", "half_life", "diversity", "noun"):
         if options.item is not None and getattr(options, name) is not None:
             flag = name.replace("_", "-")
             raise InputError(f"--{flag} has no effect with --item; leave one of them out")
     if options.evaluate and options.where:
         raise InputError("--where has no effect with --evaluate; leave one of them out")
+    if options.evaluate and options.noun:
+        raise InputError("--noun has no effect with --evaluate; leave one of them out")
 
 
 def _show_similar(index: Any, item: str, where: Any, options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """What customers did, from a log: views, likes, purchases and dislikes."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -108,18 +108,22 @@ def last_session(
     return list(events[:cut]), list(events[cut:])
 
 
-def with_ids(events: Sequence[Event], ids: Iterable[str]) -> list[Event]:
+def with_ids(
+    histories: Mapping[str, Sequence[Event]], ids: Iterable[str]
+) -> dict[str, list[Event]]:
     """Events by the ids of a catalogue, where a log names products as shops do.
 
     Args:
-        events: Their items are ids, or the names of picture files without folder and ending.
+        histories: From customers to their events, whose items are ids, or the names of picture
+            files without folder and ending.
         ids: Of the catalogue.
 
     Returns:
-        The events; an item that is neither, or a name that several have, stays as it is.
+        The histories; an item that is neither, or a name that several have, stays as it is.
 
     Example:
-        >>> with_ids([Event("17", "view", 0.0)], ["shirts/17.jpg", "hats/18.jpg"])[0].item
+        >>> found = with_ids({"anna": [Event("17", "view", 0.0)]}, ["shirts/17.jpg", "18.jpg"])
+        >>> found["anna"][0].item
         'shirts/17.jpg'
     """
     known, by_name = set(), {}
@@ -127,7 +131,9 @@ def with_ids(events: Sequence[Event], ids: Iterable[str]) -> list[Event]:
         known.add(one)
         name = PurePath(one).stem
         by_name[name] = one if name not in by_name else None
-    return [
-        event if event.item in known else event._replace(item=by_name.get(event.item) or event.item)
-        for event in events
-    ]
+
+    def renamed(event: Event) -> Event:
+        meant = None if event.item in known else by_name.get(event.item)
+        return event if meant is None else event._replace(item=meant)
+
+    return {customer: [renamed(one) for one in some] for customer, some in histories.items()}
