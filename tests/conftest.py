@@ -58,3 +58,11 @@ def photos(tmp_path_factory) -> Path:
             image = Image.fromarray(pixels.clip(0, 255).astype("uint8"))
             image.save(root / name / f"{number:02d}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def colour_shop(tmp_path_factory):
+    """A catalogue of plain colours that can be searched; whoever changes it changes it back."""
+    from shops import make_shop
+
+    return make_shop(tmp_path_factory.mktemp("colour_shop"))
