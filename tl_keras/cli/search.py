@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tl_keras.cli import search_evaluate, search_serve
 from tl_keras.cli.options import add_json, messages, print_json
+from tl_keras.cli.search_evaluate import add_evaluating
+from tl_keras.cli.search_serve import add_serving
 from tl_keras.cli.startup import start_keras
 from tl_keras.cli.where import add_where, read_where
 from tl_keras.errors import InputError
@@ -18,10 +21,13 @@ examples:
   tl-keras search shop-index query.jpg --collapse          of near-copies only the best
   tl-keras search shop-index query.jpg --picture hits.png
   tl-keras search shop-index photos/*.jpg --json
+  tl-keras search shop-index --serve                       a page to look at
+  tl-keras search shop-index --evaluate --by articleType --output search-report
 
 A query that is in the catalogue is not among its own results. The score is the cosine, 1 for the
 same.
 """
+_K = 10
 _COLLAPSE = 0.98
 _WORDS = 3  # lines below a picture
 
@@ -31,10 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Find the pictures of a catalogue that are most like a given one."
     parser.epilog = _EXAMPLES
     parser.add_argument("index", metavar="DIR", help="the folder that `tl-keras index` wrote")
-    parser.add_argument("queries", metavar="QUERY", nargs="+", help="image files")
-    parser.add_argument(
-        "-k", type=int, default=10, metavar="N", help="how many to find (default: 10)"
-    )
+    parser.add_argument("queries", metavar="QUERY", nargs="*", help="image files")
+    parser.add_argument("-k", type=int, metavar="N", help=f"how many to find (default: {_K})")
     add_where(parser)
     parser.add_argument(
         "--collapse",
@@ -53,15 +57,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="where the model of the index lies by now (default: where it was)",
     )
+    add_serving(parser)
+    add_evaluating(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    """Search, serve a page or measure, as was asked for."""
+    ways = _asked(options)
+    if "--serve" in ways:
+        return search_serve.run(options)
+    if "--evaluate" in ways:
+        return search_evaluate.run(options)
+    return _search(options)
+
+
+def _asked(options: argparse.Namespace) -> list[str]:
+    """The one thing that is asked for, without options that would have no effect on it.
+
+    Raises:
+        InputError: Nothing is, or more, or such an option.
+    """
+    given = {
+        "QUERY": bool(options.queries), "--serve": options.serve,
+        "--evaluate": options.evaluate is not None,
+    }  # fmt: skip
+    ways = [name for name, said in given.items() if said]
+    if len(ways) != 1:
+        raise InputError(
+            f"{' and '.join(ways)} at once: ask for one of them"
+            if ways
+            else "nothing to search for; give an image, or --serve for a page, or --evaluate"
+        )
+    belongs = {
+        "QUERY": ("k", "where", "collapse", "picture"),
+        "--serve": ("port", "host"),
+        "--evaluate": ("by", "output"),
+    }
+    for way, names in belongs.items():
+        for name in names:
+            if way != ways[0] and getattr(options, name) not in (None, []):
+                flag = f"-{name}" if len(name) == 1 else f"--{name}"
+                raise InputError(f"{flag} has no effect with {ways[0]}; leave it out")
+    if options.serve and options.json:
+        raise InputError("--json has no effect with --serve; leave it out")
+    return ways
+
+
+def _search(options: argparse.Namespace) -> int:
     """Search; a query that cannot be read is named, and the others are still searched for."""
     from tl_keras.retrieval.catalogue import open_catalogue
     from tl_keras.retrieval.ranking import check_search
 
-    check_search(options.k, (), options.collapse)
+    k = _K if options.k is None else options.k
+    check_search(k, (), options.collapse)
     where, picture = read_where(options.where), _new_picture(options.picture)
     catalogue = open_catalogue(options.index)  # says what is wrong with it before Keras starts
     catalogue.index.count(where)
@@ -82,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
                 print(f"tl-keras: left out: {problem}", file=sys.stderr)
                 continue
             hits = catalogue.index.search(
-                vector, options.k, where=where, collapse=options.collapse, exclude=copies
+                vector, k, where=where, collapse=options.collapse, exclude=copies
             )
             found.append((query, copies, hits))
     if options.json:
