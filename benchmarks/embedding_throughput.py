@@ -9,8 +9,9 @@ file ``keras.utils.load_img(path, target_size=...)``, ``img_to_array``, a batch 
 preprocessing within, and take turns, so that a busy machine troubles both; the first turn of each,
 call of each, with tracing, is not counted; the conversion to a faster runtime
 (``tl_keras.training.extractors``) is, as a part of indexing.  Times include reading and
-decoding.  The two resize differently (nearest pixel and anti-aliased), so their vectors are near,
-not the same; the cosine is printed.
+decoding.  Their resizing differs (stretched to the nearest pixel, cropped with anti-aliasing), so
+of images that are not of the model's size the vectors are near, not the same; the cosine is
+printed.
 """
 
 import argparse

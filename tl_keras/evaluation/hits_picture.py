@@ -37,7 +37,7 @@ def hits_picture(rows: Sequence[Sequence[Shown]]) -> np.ndarray:
     Example:
         >>> grey = np.full((40, 30, 3), 128, np.uint8)
         >>> hits_picture([[Shown(grey, ["query"]), Shown(grey, ["0.93", "shirt"])]]).shape
-        (198, 371, 3)
+        (221, 361, 3)
     """
     lines = max(len(shown.words) for row in rows for shown in row)
     high = _SIDE + lines * _LINE + _GAP // 2
