@@ -33,6 +33,8 @@ def found_browser() -> str | None:
 class Browser:
     """One window; ``errors`` gathers what its console calls an error, ``asked`` its requests.
 
+    ``choosers`` counts the file choosers that were opened; none of them is shown.
+
     Args:
         profile: An empty folder for its files.
     """
@@ -56,12 +58,13 @@ class Browser:
         self._in, self._rest, self._number, self._session = reading, b"", 0, None
         self.errors: list[str] = []
         self.asked: list[str] = []
-        self._loaded = False
+        self.choosers = 0
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log", "DOM"):
             self.call(f"{domain}.enable")
+        self.call("Page.setInterceptFileChooserDialog", enabled=True)
 
     def close(self) -> None:
         """End it."""
@@ -104,6 +107,8 @@ class Browser:
             self.errors.append(said["exceptionDetails"]["text"])
         elif event["method"] == "Log.entryAdded" and said["entry"]["level"] == "error":
             self.errors.append(f"{said['entry']['text']} {said['entry'].get('url', '')}")
+        elif event["method"] == "Page.fileChooserOpened":
+            self.choosers += 1
         elif event["method"] == "Network.requestWillBeSent":
             self.asked.append(said["request"]["url"])
 

@@ -117,10 +117,53 @@ def test_keys_alone_are_enough_and_back_goes_back(browser, shop):
     browser.run("history.back()")
     browser.wait(f"{HITS} === 0 && {CARDS} === 24")
     assert shown(browser) == first
-    # The file chooser has the focus ring of its button, and opens by a key.
-    browser.run("document.getElementById('file').focus()")
-    browser.press("Tab")
     assert browser.errors == []
+
+
+def test_the_file_chooser_opens_by_key_and_by_mouse(browser):
+    before = browser.choosers
+    browser.press("Tab")  # the link to the results
+    browser.press("Tab")
+    assert focused(browser) == "file"
+    ring = "getComputedStyle(document.querySelector('label.main')).outlineStyle"
+    assert browser.run(ring) == "solid"
+    for number, open_it in enumerate((browser.press, browser.click), 1):
+        open_it("Enter" if number == 1 else "label.main")
+        for _ in range(100):
+            if browser.choosers >= before + number:
+                break
+            browser.run("new Promise((done) => setTimeout(done, 50))")
+        assert browser.choosers == before + number
+
+
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_pictures_are_pasted_and_dropped(browser, way):
+    script = (
+        "(async () => { const c = document.createElement('canvas'); c.width = c.height = 64; "
+        "const t = c.getContext('2d'); t.fillStyle = 'rgb(40, 60, 200)'; t.fillRect(0, 0, 64, 64); "
+        "const blob = await new Promise((done) => c.toBlob(done)); "
+        "const data = new DataTransfer(); "
+        "data.items.add(new File([blob], 'mine.png', {type: 'image/png'})); "
+        "const event = %s; document.body.dispatchEvent(event); })()"
+    )
+    kinds = {
+        "paste": "new ClipboardEvent('paste', {clipboardData: data, bubbles: true})",
+        "drop": "new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true})",
+    }
+    browser.run(script % kinds[way])
+    browser.wait(f"{HITS} === 24")
+    assert "mine.png" in browser.text()
+    first = browser.run("document.querySelector('#results small').innerText")
+    assert first.startswith("blue")
+    assert browser.errors == []
+
+
+def test_more_to_pick_from_comes_by_a_button(browser, shop):
+    browser.click("#more")
+    browser.wait(f"{CARDS} === 36")
+    assert sorted(shown(browser)) == sorted(shop.index.ids())
+    assert focused(browser) == shown(browser)[24]  # the first of those that came
+    assert browser.run("document.getElementById('more').hidden")
 
 
 def test_filters_hold_for_picking_searching_and_reloading(browser, shop):

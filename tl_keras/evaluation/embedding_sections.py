@@ -31,9 +31,9 @@ def search_section(metrics: Mapping[str, Any]) -> str:
     ]
     rows.sort(key=lambda row: row["map"]["value"])
     notes = [
-        "Every image searches among all others; precision at k is the share of its first k results "
-        f"that are of its class, average precision goes over the first {metrics['depth']}. Weakest "
-        "classes first.",
+        "Every query searches among all other images; precision at k is the share of its first k "
+        f"results that are of its class, average precision goes over the first {metrics['depth']}. "
+        "Weakest classes first.",
         *metrics["notes"],
     ]
     if len(rows) > _MOST_CLASSES:

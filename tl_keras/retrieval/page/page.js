@@ -68,6 +68,8 @@ function listed() {
     query.set("id", state.id);
     return answer(`/api/similar?${query}`);
   }
+  query.set("k", PAGE); // what is to be picked from has no end: piece by piece
+  query.set("start", state.count - PAGE);
   return answer(`/api/items?${query}`);
 }
 
@@ -99,9 +101,13 @@ async function show({ focus = true } = {}) {
   const hits = found.hits ?? found.items;
   part("status").textContent = sentence(found, hits);
   const before = part("results").childElementCount;
-  part("results").replaceChildren(...hits.map(card));
-  const all = found.items ? found.fitting : about.items;
-  part("more").hidden = hits.length < state.count || hits.length >= Math.min(all, MOST);
+  const cards = hits.map(card);
+  if (found.items && state.count > PAGE) part("results").append(...cards);
+  else part("results").replaceChildren(...cards);
+  const listedNow = part("results").childElementCount;
+  part("more").hidden = found.items
+    ? listedNow >= found.fitting
+    : listedNow < state.count || listedNow >= Math.min(about.items, MOST);
   if (!focus) return;
   if (state.count > PAGE) part("results").children[before]?.querySelector("a").focus();
   else if (state.id !== null || state.upload !== null) {
@@ -208,7 +214,7 @@ function showQuery(found) {
 }
 
 function search(file) {
-  if (!file) return;
+  if (!file || !about) return;
   if (file.size > about.max_upload) {
     const most = Math.floor(about.max_upload / 2 ** 20);
     part("problem").textContent = `${file.name} has more than ${most} MB; save it smaller.`;
@@ -294,7 +300,8 @@ part("clear").addEventListener("click", () => {
   part("file").focus();
 });
 part("more").addEventListener("click", () => {
-  state.count = Math.min(state.count + PAGE, MOST);
+  state.count += PAGE;
+  if (state.id !== null || state.upload !== null) state.count = Math.min(state.count, MOST);
   show();
 });
 document.addEventListener("paste", (event) => search(event.clipboardData?.files[0]));

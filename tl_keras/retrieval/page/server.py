@@ -63,7 +63,8 @@ class SearchServer(ThreadingHTTPServer):
     def __init__(self, catalogue: Any, host: str = "127.0.0.1", port: int = 0) -> None:
         self.answers = Answers(catalogue)
         self.uploads = threading.BoundedSemaphore(_UPLOADS)
-        self.names = {"localhost", socket.gethostname().lower(), host.lower()}
+        own = socket.gethostname().lower()
+        self.names = {"localhost", own, f"{own}.local", host.lower()}
         self._free = threading.BoundedSemaphore(_CONNECTIONS)
         self._open: set[Any] = set()
         if ":" in host:
@@ -79,8 +80,9 @@ class SearchServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Where it is; of a server on every address, by this machine's name."""
         host, port = self.server_address[:2]
+        host = socket.gethostname() if host in ("0.0.0.0", "::") else host
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def process_request(self, request: Any, client_address: Any) -> None:
