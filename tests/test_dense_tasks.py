@@ -410,6 +410,7 @@ def test_data_that_cannot_be_learned_from(name, case, words):
     ("name", "options", "words"),
     [
         ("detect", {"recipe": "bit_hyperrule"}, "one class per image"),
+        ("detect", {"recipe": "ridge"}, "recipe .ridge. is for one class per image"),
         ("detect", {"augment": "standard+mixup"}, "mixes images"),
         ("segment", {"recipe": "progresive"}, "did you mean"),
         ("detect", {"recipe": [Stage("a", 1), Stage("b", 1, "all", augment="strong")]}, "share"),

@@ -313,3 +313,8 @@ def test_a_validation_part_is_measured_on_and_the_rest_is_not():
     found = accuracy_over_draws(features[:12], brought.part("train"), 3, held_out=held_out)
     assert found["ridge"]["value"] == 0.0  # measured on what was said, labels turned round
     assert accuracy_over_draws(features, table, 3, draws=1)["ridge"]["low"] is None
+
+
+def test_settings_of_training_are_refused_where_nothing_is_trained(parts):
+    with pytest.raises(InputError, match="trains nothing, so loss would have no effect"):
+        tl.fit(_model(), *parts, recipe="ridge", loss="focal")

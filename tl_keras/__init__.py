@@ -43,6 +43,7 @@ _PUBLIC = {
     "lr_find": "tl_keras.training.lr_find",
     "embed": "tl_keras.training.embedding",
     "rank": "tl_keras.selection.rank_bases",
+    "add_classes": "tl_keras.artefact.adding",
     "load": "tl_keras.artefact.predictor",
     "zero_shot": "tl_keras.artefact.zero_shot",
     "artefact": None,

@@ -41,7 +41,7 @@ class Predictor:
 
     def __init__(self, path: str | Path):
         self.folder = path = Path(path)
-        description = _read_description(path)
+        description = read_description(path)
         import keras
 
         try:
@@ -244,7 +244,12 @@ def load(path: str | Path) -> Predictor:
     return Predictor(path)
 
 
-def _read_description(path: Path) -> dict[str, Any]:
+def read_description(path: Path) -> dict[str, Any]:
+    """The contents of ``model.json``, without opening the model.
+
+    Raises:
+        InputError: There is no artefact there, or it is damaged or of a newer format.
+    """
     from tl_keras.artefact.writing import FORMAT
 
     if not (path / "model.json").is_file() or not (path / "model.keras").is_file():

@@ -1,18 +1,24 @@
 """Write an artefact: everything into a folder beside it, then one rename."""
 
+import contextlib
 import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import tl_keras
+from tl_keras.artefact.class_features import ClassFeatures, write_features
 from tl_keras.errors import InputError
 
 if TYPE_CHECKING:
+    from tl_keras.tasks.task import Task
     from tl_keras.training.run import Run
 
 FORMAT = 1
@@ -51,22 +57,39 @@ def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
     Raises:
         InputError: As :func:`check_output`.
     """
-    import keras
-
     from tl_keras.evaluation.history import write_history_csv
+    from tl_keras.evaluation.report_blocks import gallery
 
+    with written_whole(path) as temporary:
+        save_model(run.final, temporary)
+        description = {**describe(run), **notes}
+        (temporary / "model.json").write_text(json.dumps(description, indent=2, allow_nan=False))
+        if run.held_out is not None:
+            rows, labels = run.held_out
+            never = np.zeros(len(labels), bool)
+            write_features(temporary, ClassFeatures(rows, labels, never).some())
+        write_history_csv(run.history, temporary / "history.csv")
+        sections = dict(run.sections)
+        if run.metrics:
+            sections["The worst images"] = gallery(run.shown, run.task.worst_note)
+        write_model_report(
+            temporary / "report.html", path.name, run.task, description,
+            history=run.history, sections=sections,
+        )  # fmt: skip
+    return path
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``path`` where the block ends well, and else goes.
+
+    Raises:
+        InputError: As :func:`check_output`, or the block could not write.
+    """
     check_output(path)
     temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=path.parent))
     try:
-        # A new model over the same layers is not compiled: an optimizer of ours, saved with the
-        # model, would keep it from loading where tl_keras is missing.
-        plain = run.final
-        plain = keras.Model(plain.input, plain.output, name=plain.name)
-        plain.save(temporary / "model.keras")
-        description = {**describe(run), **notes}
-        (temporary / "model.json").write_text(json.dumps(description, indent=2, allow_nan=False))
-        write_history_csv(run.history, temporary / "history.csv")
-        _report(temporary / "report.html", path.name, run, description)
+        yield temporary
         temporary.chmod(0o755)
         temporary.replace(path)
     except OSError as problem:
@@ -76,13 +99,36 @@ def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
         ) from problem
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return path
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write ``model.keras``.
+
+    A new model over the same layers is not compiled: an optimizer of ours, saved with the model,
+    would keep it from loading where tl_keras is missing.
+    """
+    import keras
+
+    plain = keras.Model(model.input, model.output, name=model.name)
+    plain.save(folder / "model.keras")
+
+
+def versions() -> dict[str, str]:
+    """Of what a model was made with."""
+    import keras
+
+    return {
+        "tl_keras": tl_keras.__version__,
+        "python": sys.version.split()[0],
+        "keras": keras.__version__,
+        "backend": f"{keras.backend.backend()} {version(keras.backend.backend())}",
+        "numpy": version("numpy"),
+        "pillow": version("pillow"),
+    }
 
 
 def describe(run: "Run") -> dict[str, Any]:
     """The contents of ``model.json``."""
-    import keras
-
     from tl_keras.backbones.registry import find_backbone
     from tl_keras.data.decoding import DECODER
 
@@ -120,14 +166,7 @@ def describe(run: "Run") -> dict[str, Any]:
         "seconds": round(run.seconds, 1),
         "parameters": run.model.count_params(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "tl_keras": tl_keras.__version__,
-            "python": sys.version.split()[0],
-            "keras": keras.__version__,
-            "backend": f"{keras.backend.backend()} {version(keras.backend.backend())}",
-            "numpy": version("numpy"),
-            "pillow": version("pillow"),
-        },
+        "versions": versions(),
     }
 
 
@@ -154,11 +193,24 @@ def described_split(train: Any, val: Any, test: Any = None) -> dict[str, Any] | 
     }
 
 
-def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
-    from tl_keras.evaluation.report import write_report
-    from tl_keras.evaluation.report_blocks import gallery
+def write_model_report(
+    file: Path, title: str, task: "Task", said: Mapping[str, Any], *,
+    history: Sequence[Mapping[str, Any]] = (), sections: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Write ``report.html``.
 
-    if not run.metrics:
+    Args:
+        file: To write.
+        title: Heading.
+        task: What was learned.
+        said: The contents of ``model.json``.
+        history: One row an epoch; a single one makes no curve, and is not drawn.
+        sections: More beside the task's own: title to HTML.
+    """
+    from tl_keras.evaluation.report import write_report
+
+    metrics = said["metrics"]
+    if not metrics:
         file.write_text(
             "<!doctype html><title>No metrics</title><p>This run had no validation images; "
             "measure it with <code>tl-keras evaluate</code>.</p>"
@@ -176,27 +228,22 @@ def _report(file: Path, title: str, run: "Run", said: dict[str, Any]) -> None:
         "Parameters": f"{said['parameters']:,}",
         "Training time": f"{said['seconds']:.0f} s",
     }
-    headline = run.task.headline(run.metrics)
-    worst = gallery(run.shown, run.task.worst_note)
+    headline = task.headline(metrics)
     first = next(iter(headline))
-    name, guess = run.task.baseline(run.metrics)
+    name, guess = task.baseline(metrics)
     write_report(
         file,
         title=title,
         model_info={name: value for name, value in facts.items() if value is not None},
-        measured=f"{run.metrics['examples']:,} held-out images, {run.task.line}",
+        measured=f"{metrics['examples']:,} held-out images, {task.line}",
         headline=headline,
         compared={
             f"This model, {first}": headline[first],
             **said.get("baselines", {}),
             name: guess,
         },
-        sections={
-            **run.task.report(run.metrics),
-            **run.sections,
-            "The worst images": worst,
-        },
-        history=run.history,
+        sections={**task.report(metrics), **sections},
+        history=history if len(history) > 1 else (),
         skipped=said["skipped"],
         reproduce={
             "command": said.get("command"),

@@ -13,6 +13,7 @@ from tl_keras.errors import InputError
 COMMANDS = {
     "check": ("tl_keras.cli.check", "look for what is wrong with data, before training on it"),
     "train": ("tl_keras.cli.train", "train a classifier on a folder of images"),
+    "add-class": ("tl_keras.cli.add_class", "teach a trained model new classes, in seconds"),
     "predict": ("tl_keras.cli.predict", "name the class of new images"),
     "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),
     "faces": ("tl_keras.cli.faces", "enroll people, compare two pictures, name who is in one"),

@@ -20,6 +20,7 @@ _PUBLIC = {
     "Mask": "masks",
     "from_folder": "folders",
     "from_files": "files",
+    "from_class_folder": "one_class",
     "open_data": "reading.opening",
     "from_csv": "reading.tables",
     "from_voc": "reading.voc",

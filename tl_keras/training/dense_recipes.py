@@ -11,7 +11,7 @@ from pathlib import Path
 from tl_keras.errors import InputError
 from tl_keras.tasks.task import Pace
 from tl_keras.training.placement import Placement
-from tl_keras.training.recipes import Recipe, Stage, get_recipe
+from tl_keras.training.recipes import RECIPES, Recipe, Stage, get_recipe
 
 _HEAD_STEPS = 60
 _FEWEST, _MOST = 10, 100  # epochs
@@ -51,9 +51,10 @@ def dense_recipe(
         >>> [(stage.name, stage.epochs) for stage in recipe.stages]
         [('head', 3), ('all', 12)]
     """
-    if name == "bit_hyperrule":
+    solved = name in RECIPES and any(stage.solver for stage in RECIPES[name].stages)
+    if name == "bit_hyperrule" or solved:
         raise InputError(
-            "recipe 'bit_hyperrule' is a rule for one class per image; take auto, fine_tune, "
+            f"recipe {name!r} is for one class per image; take auto, fine_tune, "
             "progressive, feature_extraction or stages of your own"
         )
     get_recipe("fine_tune" if name == "auto" else name)  # says what there is

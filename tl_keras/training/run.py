@@ -14,6 +14,7 @@ from tl_keras.data.decoding import load_image
 from tl_keras.errors import InputError
 from tl_keras.tasks.task import Task
 from tl_keras.training.feature_batches import EVALUATED_ROWS, FeatureSet
+from tl_keras.training.features import extract_features
 from tl_keras.training.inputs import batches_of
 from tl_keras.training.judging import judge
 from tl_keras.training.recipes import Recipe
@@ -45,6 +46,8 @@ class Run:
         seconds: Wall time of ``fit``.
         interrupted: Whether Ctrl-C ended it early.
         settings: What answers need beside the model, found on the validation data: thresholds.
+        held_out: Features and labels of the validation images, where each has one class and one
+            vector; what a class can be added with later.
         worst: The validation images that the model did worst on; tasks whose answers cannot be
             drawn have none.
         sections: Of the report, with images of the validation data: title to HTML.
@@ -66,6 +69,7 @@ class Run:
     seconds: float = 0.0
     metrics: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    held_out: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
     worst: list[Worst] = field(default_factory=list, repr=False)
     sections: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -107,6 +111,12 @@ class Run:
             features: Theirs, where the backbone is what it was when they were computed: then only
                 the head is computed.
         """
+        vectors = self.task.pooled and self.task.target == "labels" and not self.task.open_set
+        if features is None and vectors:
+            found = extract_features(self.final, self._batches(val), "validation images", False)
+            features = FeatureSet((found[0],), found[1], "keras", 1)
+        if vectors:
+            self.held_out = features.views[0], features.labels
         if features is None:
             model, batches = self.final, self._batches(val)
         else:
