@@ -1,6 +1,5 @@
 """What is odd about boxes and masks as a whole: said in one line, by the readers and the check."""
 
-import inspect
 import json
 from dataclasses import replace
 
@@ -8,14 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tl_keras.builders.suppression import detection_model
 from tl_keras.data import Boxes, Examples, check, from_coco, from_csv, from_voc, from_yolo
 from tl_keras.data.box_conventions import odd_convention
 from tl_keras.data.checking.boxes import MANY
+from tl_keras.data.checking.findings import KINDS
 from tl_keras.data.loading import BatchLoader
 from tl_keras.data.mask_files import ClassMask, ThingMask
 from tl_keras.data.mask_shapes import ShapeMask
 from tl_keras.errors import InputError
+from tl_keras.tasks.room import room_for
 
 WIDTH, HEIGHT = 120, 90
 
@@ -199,13 +199,14 @@ def test_sound_boxes_of_any_kind_are_not_suspected():
 
 
 def test_very_many_things_and_none(pictures, tmp_path):
-    assert inspect.signature(detection_model).parameters["max_boxes"].default == MANY
+    assert room_for([MANY + 1]) == MANY  # what is warned of is what no model makes room for
+    assert str(MANY) in KINDS["box_many"].remedy
     values = list(as_sides(boxes()))
     values[4] = as_sides(boxes(count=MANY + 1))[4]
     table = coco(pictures, tmp_path, values)
     found = {finding.kind: finding for finding in check(table, progress=False)}
     assert found["box_many"].paths == (str(pictures / "4.png"),)
-    assert found["box_many"].why == "1 with more than 100 boxes that count, the fullest 101"
+    assert found["box_many"].why == "1 with more than 500 boxes that count, the fullest 501"
     bare = coco(pictures, tmp_path, [[]] * 12)
     found = {finding.kind: finding for finding in check(bare, progress=False)}
     assert found["no_positives"].why == "none of the 12 images has a box"

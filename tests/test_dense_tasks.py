@@ -342,6 +342,33 @@ def test_recipes_of_arrays_count_their_images():
     assert run.interrupted and "24 training images, 3 steps an epoch" in run.recipe.reason
 
 
+@pytest.mark.parametrize("name", ["instances", pytest.param("detect", marks=pytest.mark.slow)])
+def test_a_model_has_room_for_what_it_learned_from(name, tmp_path):
+    """121 things of 4 px: more than the hundred that every model has room for."""
+    task = get_task(name)
+    images, _ = small(get_task("detect"), count=2)
+    corners = np.stack(np.meshgrid(*[np.arange(0, 55, 5)] * 2), -1).reshape(-1, 2)
+    if name == "detect":
+        row = np.concatenate([corners, corners + 4, np.zeros((121, 1)), np.ones((121, 1))], 1)
+        targets = np.stack([row, row]).astype("float32")
+        targets[1, 50:] = 0  # padding
+    else:
+        masks = np.zeros((121, 64, 64), bool)
+        for mask, (x, y) in zip(masks, corners, strict=True):
+            mask[y : y + 4, x : x + 4] = True
+        targets = np.zeros((2, 64, 64, 6), "float32")
+        targets[..., :5] = instance_targets(masks, [0] * 121)
+        targets[..., 5] = (masks * np.arange(1, 122)[:, None, None]).sum(axis=0)
+    model = task.build(tiny_backbone.NAME, ["a", "b", "c"], image_size=64, weights=None)
+    stages = [Stage("all", 1, "all")]
+    run = tl.fit(model, (images, targets), recipe=stages, verbose=False)
+    run.save(tmp_path / "run")
+    output = tl.load(tmp_path / "run").model.output
+    assert (output["things"] if name == "instances" else output).shape == (None, 190, 6)
+    few = (images, targets[:, :9] if name == "detect" else 0 * targets)
+    assert list(task.bounds(few).values()) == [100]
+
+
 def _interrupt():
     raise KeyboardInterrupt
 

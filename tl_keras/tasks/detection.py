@@ -14,6 +14,7 @@ from tl_keras.tasks.coco_tool import need_pycocotools
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
 from tl_keras.tasks.localization import corners
+from tl_keras.tasks.room import LEAST, room_for
 from tl_keras.tasks.task import Task, column_of
 
 if TYPE_CHECKING:
@@ -142,11 +143,19 @@ class Detection(Task):
         size = model.input_shape[1]
         return [DetectionAveragePrecision(self.outputs(model), size, name=self.watch)]
 
-    def final(self, model: keras.Model) -> keras.Model:
+    def bounds(self, data: Any) -> dict[str, int]:
+        """Room for the boxes of the fullest image, and more."""
+        if hasattr(data, "boxes"):
+            return {"max_boxes": room_for(map(len, data.boxes))}
+        return {"max_boxes": room_for((data[1][..., 5] != 0).sum(axis=1).tolist())}
+
+    def final(self, model: keras.Model, max_boxes: int = LEAST) -> keras.Model:
         """``detection_model``: boxes instead of cells."""
         from tl_keras.builders.suppression import detection_model
 
-        return detection_model(model, score_threshold=LOWEST_SCORE)
+        return detection_model(
+            model, score_threshold=LOWEST_SCORE, max_boxes=max_boxes, candidates=3 * max_boxes
+        )
 
     def predictions(self, model: keras.Model, outputs: Any) -> np.ndarray:
         """The final model's outputs."""

@@ -15,6 +15,7 @@ from tl_keras.tasks.coco_tool import need_pycocotools
 from tl_keras.tasks.detection import TUNED, counted, things_said, threshold_of
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
+from tl_keras.tasks.room import LEAST, room_for
 from tl_keras.tasks.task import Task, column_of
 
 if TYPE_CHECKING:
@@ -105,20 +106,25 @@ class InstanceSegmentation(Task):
         size = model.input_shape[1]
         if hasattr(data, "masks"):
             same_names(data, kinds, part)
-            found = [
-                mask.instances(height, width)[1]
-                for mask, (height, width) in zip(data.masks, data.sizes.tolist(), strict=True)
-                if mask is not None
-            ]
         else:
-            maps = check_target_arrays(data, (size, size, 6), part)
-            found = [self.truths(image[None])[0].classes for image in maps]
+            check_target_arrays(data, (size, size, 6), part)
+        found = self._classes(data)
         counts = np.bincount(np.concatenate([np.zeros(0, "int64"), *found]), minlength=kinds)
         if not counts.any():
             raise InputError(f"no {part} image shows a thing; check the masks")
         if len(counts) > kinds:
             raise InputError(f"{part} things are of kind {len(counts) - 1} of {kinds}, from 0 on")
         return counts
+
+    def _classes(self, data: Any) -> list[np.ndarray]:
+        """The classes of the things of each image."""
+        if not hasattr(data, "masks"):
+            return [self.truths(image[None])[0].classes for image in np.asarray(data[1])]
+        return [
+            mask.instances(height, width)[1]
+            for mask, (height, width) in zip(data.masks, data.sizes.tolist(), strict=True)
+            if mask is not None
+        ]
 
     def loss(
         self, model: keras.Model, recipe: Any, counts: np.ndarray, names: Sequence[str],
@@ -140,11 +146,16 @@ class InstanceSegmentation(Task):
 
         return [ThingIoU(name=self.watch)]
 
-    def final(self, model: keras.Model) -> keras.Model:
+    def bounds(self, data: Any) -> dict[str, int]:
+        """Room for the things of the fullest image, and more."""
+        boxed = getattr(data, "boxes", None) is not None  # of every thing: no mask is drawn
+        return {"max_things": room_for(map(len, data.boxes if boxed else self._classes(data)))}
+
+    def final(self, model: keras.Model, max_things: int = LEAST) -> keras.Model:
         """``instances_model``: things instead of maps."""
         from tl_keras.builders.instance_decoding import instances_model
 
-        return instances_model(model)
+        return instances_model(model, max_things=max_things)
 
     def truths(self, targets: np.ndarray) -> list[Instances]:
         """The things that the maps were made of."""

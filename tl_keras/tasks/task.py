@@ -170,10 +170,14 @@ class Task(abc.ABC):
         """What epochs of an :attr:`open_set` task are compared by, over all validation images."""
         raise NotImplementedError(f"--task {self.name} compares epochs by {self.watch}")
 
+    def bounds(self, data: Any) -> dict[str, int]:
+        """Sizes that :meth:`final` takes from prepared training data; none by default."""
+        return {}
+
     def final(self, model: keras.Model) -> keras.Model:
         """The model to save, predict with and export: with the decoding inside.
 
-        It shares the layers of ``model``.
+        It shares the layers of ``model``.  Tasks with :meth:`bounds` take these as well.
         """
         return model
 

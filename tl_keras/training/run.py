@@ -83,7 +83,7 @@ class Run:
     @functools.cached_property
     def final(self) -> keras.Model:
         """The model with the decoding inside: what is saved, over the same layers."""
-        return self.task.final(self.model)
+        return self.task.final(self.model, **self.task.bounds(self.train))
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Metrics on other data (``Examples`` or arrays), each figure with a 95 % interval.

@@ -10,8 +10,8 @@ from tl_keras.data.checking.findings import Finding
 if TYPE_CHECKING:
     from tl_keras.data.examples import Examples
 
-#: Boxes of an image from which a detector has to be told: it returns so many unless asked for more.
-MANY = 100
+#: Things of an image that a model makes room for by itself; more are beyond what it returns.
+MANY = 500
 
 _ROUNDING = 1.0  # px that a box may leave its image, for formats count from 0 or 1
 

@@ -77,7 +77,7 @@ KINDS: dict[str, Kind] = {
     "box_many": Kind(
         "warning",
         "Pictures of very many things",
-        "let the detector return more (max_boxes=), or cut the pictures into tiles",
+        "cut the pictures into tiles: of an image a trained model returns the best 500",
     ),
     "tiny_class": Kind("warning", "Classes of very few pictures", "add pictures, or merge classes"),
     "imbalance": Kind(
