@@ -36,7 +36,7 @@ POPULARITY = 0.5
 DISLIKED = 0.5
 """What something just disliked takes from the score of what looks the same."""
 _SAMPLE = 512
-_CANDIDATES = 100  # of each interest, at least
+_CANDIDATES = 400  # of all interests together, at least
 _RANKED = 200  # that diversity chooses from, at least
 _DONE = {"view": "you looked at", "like": "you liked", "purchase": "you bought"}
 
@@ -251,7 +251,7 @@ class Recommender:
     ) -> dict[str, dict[str, Any]]:
         """Metadata of the items nearest to each interest."""
         found: dict[str, dict[str, Any]] = {}
-        many = max(_CANDIDATES, 4 * k)
+        many = max(_CANDIDATES // len(profile.interests), 4 * k)
         for interest in profile.interests:
             hits = self.store.search(interest.centre, many, where=where, exclude=sorted(left_out))
             found.update((hit.id, hit.metadata) for hit in hits)
