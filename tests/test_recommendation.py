@@ -253,6 +253,35 @@ def test_filters_and_items_left_out(recommender):
     assert recommender.suggest([Event("gone", "view", 0)]) == []
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_a_customer_did(recommender, seed):
+    rng = np.random.default_rng(seed)
+    many = int(rng.integers(1, 60))
+    kinds = ("view", "like", "purchase", "dislike")
+    events = [
+        Event(f"i{rng.integers(210)}", str(rng.choice(kinds)), float(time))
+        for time in rng.choice(100_000_000, many, replace=False)
+    ]
+    k, limit = int(rng.integers(1, 40)), int(rng.integers(20, 200))
+    found = recommender.suggest(events, k, where={"price": {"<": limit}}, popular={"i7": 3})
+    again = recommender.suggest(
+        [events[n] for n in rng.permutation(many)], k, where={"price": {"<": limit}},
+        popular={"i7": 3},
+    )  # fmt: skip
+    assert [one.id for one in found] == [one.id for one in again]
+    ids, met = [one.id for one in found], {event.item for event in events}
+    assert len(ids) == len(set(ids)) <= k
+    assert not set(ids) & met
+    spoken = {cause.item: cause.kind for cause in weigh(events)[0]}
+    for one in found:
+        assert one.metadata["price"] < limit
+        assert one.score <= 1
+        assert spoken[one.because.item] == one.because.kind
+    if any(int(item[1:]) < 200 for item in spoken):
+        fitting = {f"i{n}" for n in range(limit)} - met - {"i198", "i199"}
+        assert len(ids) >= min(k, len(fitting) - 2)
+
+
 def test_more_diversity_is_less_alike(recommender, shop):
     def spread(diversity):
         found = recommender.suggest([Event("i0", "like", 0)], k=10, diversity=diversity)
