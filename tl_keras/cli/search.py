@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=_COLLAPSE,
         metavar="COSINE",
         help="of pictures that all but repeat each other, show the best, and say how many more "
-        f"there are; from this cosine on (default: {_COLLAPSE})",
+        f"there are; from this cosine on (default: {_COLLAPSE}; with a model trained for likeness, "
+        "which brings whole classes together, rather 0.999)",
     )
     parser.add_argument(
         "--picture", metavar="PNG", help="also draw queries and hits; must not exist yet"
