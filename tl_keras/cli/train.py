@@ -204,6 +204,7 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
         print("No DATA given: the built-in sample set (generated pictures) is used.")
     data = choices.for_task(choices.data(options), get_task(options.task))
     _print_data(data, get_task(options.task))
+    _print_crop(data, get_task(options.task), options.resize)
     if options.workers == 1:
         print(f"Device: {device}.")
     print(f"Backbone: {base.backbone} at {base.image_size} px, weights {base.weights}: {base.why}.")
@@ -389,6 +390,16 @@ def _random_weights_accuracy(
     if run.interrupted:
         raise KeyboardInterrupt
     return run.metrics["accuracy"]
+
+
+def _print_crop(data: choices.Data, task: Any, resize: str | None) -> None:
+    """Say what the crop costs, where it cuts what is to be learned."""
+    from tl_keras.data.crop_loss import crop_loss
+
+    if task.target in ("box", "boxes", "pixels", "instances") and resize == "crop":
+        said = crop_loss(data.examples, task.target)
+        if said is not None:
+            print(f"--{said}.")
 
 
 def _print_data(data: choices.Data, task: Any) -> None:
