@@ -84,11 +84,15 @@ class Browser:
             data = data[os.write(self._out, data) :]
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            for answer in self._messages(end):
-                if answer.get("id") == self._number:
-                    assert "error" not in answer, f"{method}: {answer['error']}"
-                    return answer["result"]
-                self._event(answer)
+            found = None
+            for message in self._messages(end):
+                if "method" in message:
+                    self._event(message)
+                elif message["id"] == self._number:
+                    found = message
+            if found:
+                assert "error" not in found, f"{method}: {found['error']}"
+                return found["result"]
         raise TimeoutError(f"{method}: no answer from the browser")
 
     def _messages(self, end: float) -> list[dict[str, Any]]:

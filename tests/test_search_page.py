@@ -180,6 +180,7 @@ def test_filters_hold_for_picking_searching_and_reloading(browser, shop):
     browser.wait(HITS)
     wanted = [hit.id for hit in shop.similar(picked, 24, where=where)]
     assert shown(browser) == wanted
+    assert f"The {len(wanted)} most like it, of {count}" in browser.text()
     browser.call("Page.reload")
     browser.wait(f"{HITS} === {len(wanted)}")
     assert shown(browser) == wanted

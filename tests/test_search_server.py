@@ -98,6 +98,7 @@ def test_searches_are_those_of_the_catalogue(server, shop, tmp_path):
     _, answer, _ = ask(server, f"/api/similar?id=images/00.png&k=5&where={query}")
     assert told(answer) == expected(shop.similar("images/00.png", 5, where=where))
     assert len(answer["hits"]) == 5
+    assert answer["fitting"] == shop.index.count(where)
     assert answer["query"]["metadata"]["colour"] == "blue"
     assert not {"blake2b", "path"} & {name for hit in answer["hits"] for name in hit["metadata"]}
     _, answer, _ = ask(server, "/api/similar?id=images/00.png&collapse=1")
@@ -339,3 +340,41 @@ def test_overviews_of_large_catalogues_are_drawn(shop, monkeypatch):
     assert len(set(some.ids)) == 10
     assert some.ids == Overview(shop.index).ids
     assert some.some(None, 0, 100)[1] == 10
+
+
+class Columns:
+    """A store of columns alone."""
+
+    def __init__(self, **columns):
+        self._columns = columns
+
+    def ids(self):
+        return [f"{number:04d}" for number in range(len(next(iter(self._columns.values()))))]
+
+    def metadata(self, ids):
+        names = self._columns
+        rows = ({name: names[name][int(one)] for name in names} for one in ids)
+        return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def test_what_columns_can_be_filtered_by():
+    store = Columns(
+        kind=[f"Kind {number % 150:03d}" for number in range(600)],
+        name=[f"name {number}" for number in range(600)],
+        shop=["here"] * 600,
+        stars=[number % 5 for number in range(600)],
+        size=["M" if number % 3 else "s" for number in range(600)],
+        sold=[True if number % 2 else None for number in range(600)],
+        mixed=[[1], {"a": 1}] * 300,
+        weight=[number / 8 for number in range(600)],
+        half=[f"{number // 2}" for number in range(600)],
+    )
+    filters = {one["name"]: one for one in Overview(store).filters()}
+    assert set(filters) == {"half", "kind", "size", "sold", "stars", "weight"}
+    assert filters["sold"]["values"] == [[True, 300]]
+    kinds = [value for value, _ in filters["kind"]["values"]]
+    assert kinds == sorted(kinds)
+    assert len(kinds) == 150
+    assert filters["size"]["values"] == [["M", 400], ["s", 200]]
+    assert filters["stars"]["values"] == [[number, 120] for number in range(5)]
+    assert (filters["weight"]["low"], filters["weight"]["high"]) == (0, 599 / 8)

@@ -87,13 +87,15 @@ class Answers:
 
     def similar(self, asked: Mapping[str, str]) -> Answer:
         """What is like an item of the catalogue: ``id``, ``k``, ``where``, ``collapse``."""
-        item = asked.get("id", "")
+        item, options = asked.get("id", ""), _search(asked)
         with self._search:
             row = self._of(item)
             if row is None:
                 return told({"error": f"the catalogue has no {item!r} (any more)"}, 404)
-            hits = self._catalogue.similar(item, **_search(asked))
-        return told({"query": {"id": item, "metadata": shown_columns(row)}, "hits": _listed(hits)})
+            hits = self._catalogue.similar(item, **options)
+            fitting = self._catalogue.index.count(options["where"])
+        query = {"id": item, "metadata": shown_columns(row)}
+        return told({"query": query, "hits": _listed(hits), "fitting": fitting})
 
     def search(self, asked: Mapping[str, str], picture: bytes) -> Answer:
         """What is like a picture: ``k``, ``where``, ``collapse``."""
@@ -101,9 +103,10 @@ class Answers:
         try:
             with self._search:
                 hits = self._catalogue.search(picture, **options)
+                fitting = self._catalogue.index.count(options["where"])
         except UnreadableImageError as problem:
             return told({"error": f"this picture cannot be read: {problem.reason}"}, 400)
-        return told({"hits": _listed(hits)})
+        return told({"hits": _listed(hits), "fitting": fitting})
 
     def picture(self, asked: Mapping[str, str]) -> Answer:
         """A picture of the catalogue made small: ``id``.

@@ -13,7 +13,8 @@ from tl_keras.retrieval.store import VectorStore
 LOOKED_AT = 10_000
 """Items of a catalogue that filters and the list to pick from are made of."""
 
-_MOST_VALUES = 60  # in a list to choose from
+_SHORT = 20  # values of a list that is read from top to bottom
+_MOST_VALUES = 300  # of one to look something up in
 _FEW_NUMBERS = 12  # different ones, up to which they are a list, too
 
 
@@ -71,8 +72,9 @@ class Overview:
 
         Returns:
             For each: ``name``; ``kind`` "choice" with ``values``, pairs of a value and its count,
-            the most frequent first; or "range" with ``low`` and ``high``.  Left out are columns of
-            one value, and texts of more different ones than anybody reads through.
+            the most frequent first, of more than 20 in the order of the alphabet; or "range" with
+            ``low`` and ``high``.  Left out are columns of one value for all, and texts that name
+            single items rather than kinds of them: more than 300 values, or half as many as items.
         """
         names = sorted({name for row in self._rows for name in shown_columns(row)})
         shown = (_filter(name, [row.get(name) for row in self._rows]) for name in names)
@@ -83,15 +85,15 @@ def _filter(name: str, values: list[Any]) -> dict[str, Any] | None:
     known = [value for value in values if kind_of(value) is not None]
     # True == 1 for Python, but not for a filter.
     counts = Counter((kind_of(value), value) for value in known)
-    if len(counts) < 2:
+    if not counts or (len(counts) == 1 and len(known) == len(values)):
         return None
     numbers = all(kind == "number" for kind, _ in counts)
     if numbers and len(counts) > _FEW_NUMBERS:
         found = [value for _, value in counts]
         return {"name": name, "kind": "range", "low": min(found), "high": max(found)}
-    if len(counts) > _MOST_VALUES:
+    if len(counts) > _SHORT and len(counts) > min(_MOST_VALUES, len(known) / 2):
         return None
     listed = [[value, count] for (_, value), count in counts.most_common()]
-    if numbers:
-        listed.sort()
+    if numbers or len(counts) > _SHORT:
+        listed.sort(key=lambda pair: pair[0] if numbers else str(pair[0]).casefold())
     return {"name": name, "kind": "choice", "values": listed}

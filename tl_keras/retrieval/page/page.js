@@ -107,7 +107,7 @@ async function show({ focus = true } = {}) {
   const listedNow = part("results").childElementCount;
   part("more").hidden = found.items
     ? listedNow >= found.fitting
-    : listedNow < state.count || listedNow >= Math.min(about.items, MOST);
+    : listedNow < state.count || listedNow >= Math.min(found.fitting, MOST);
   if (!focus) return;
   if (state.count > PAGE) part("results").children[before]?.querySelector("a").focus();
   else if (state.id !== null || state.upload !== null) {
@@ -124,7 +124,7 @@ function sentence(found, hits) {
     return `Pick one of ${number(found.fitting)}${of}`;
   }
   if (!hits.length) return "Nothing like it has all of these; take a filter away";
-  return `The ${number(hits.length)} most like it, of ${number(about.items)}`;
+  return `The ${number(hits.length)} most like it, of ${number(found.fitting)}`;
 }
 
 function name(id, metadata) {

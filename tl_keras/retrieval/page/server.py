@@ -119,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "tl-keras", ""
     timeout = _PATIENCE
+    # Head and body go out together: apart, they wait for each other's receipt, 40 ms.
+    wbufsize, disable_nagle_algorithm = 1 << 16, True
 
     def do_GET(self) -> None:
         """A file of the page, or an answer."""
