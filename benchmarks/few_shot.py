@@ -12,7 +12,8 @@ which penalty is chosen how, and the constants for one image a class, are not bl
 
 Added: each class in turn is left out of a ridge head on four fifths of the training images, and
 then added from 2, 5 and 10 images and what the artefact would remember of the last fifth (5 draws
-each).  Beside it stands the ridge that may fit all classes anew from all these images.
+each).  Beside it stands the ridge that fits all classes anew from all these images, each counting
+the same.
 
 Finished figures are kept in OUTPUT and not measured again.
 """
@@ -40,8 +41,7 @@ from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.few_shot import accuracy_over_draws
 
 SETS = ("hymenoptera", "pets", "magnetic-tile")
-SHOTS = (1, 5, 10)
-ADDED = (2, 5, 10)
+MEASURES = {"closed": (1, 5, 10), "added": (2, 5, 10), "trained": (1, 5, 10)}
 TRAINED_DRAWS = 5
 BASES = {
     "bundled": (next(iter(bundled_backbones())), "bundled"),
@@ -131,27 +131,37 @@ class Measured:
 
 
 def table(results: dict) -> str:
+    """Both tables, of what is measured."""
     lines = [
         "| base | set | images a class | prototypes | ridge | trained head | ridge - trained, same "
         "draws | seconds: ridge, trained |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for key, found in results.items():
-        if "/add " in key:
+        if not key.startswith("closed/"):
             continue
-        ridge, proto, trained = found["ridge"], found["prototypes"], found["trained"]
-        cells = [f"{100 * f['value']:.1f} ± {100 * f['sd']:.1f}" for f in (proto, ridge, trained)]
-        pairs = zip(ridge["values"], trained["values"], strict=False)
-        apart = fold_figure([100 * (r - t) for r, t in pairs], 0.0)
-        cells.append(f"{apart['value']:+.1f} ({apart['low']:+.1f} to {apart['high']:+.1f})")
-        cells.append(f"{ridge['seconds']:.3f}, {trained['seconds']:.1f}")
-        lines.append("| " + " | ".join([*key.split("/"), *cells]) + " |")
-    lines += ["", "| base | set | old classes, before | after | the new one | all | all, fitted "
-              "anew |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+        where = key.removeprefix("closed/")
+        ridge, trained = found["ridge"], results.get(f"trained/{where}")
+        three = [found["prototypes"], ridge, *([trained] if trained else [])]
+        cells = [f"{100 * one['value']:.1f} ± {100 * one['sd']:.1f}" for one in three]
+        if trained:
+            pairs = zip(ridge["values"], trained["values"], strict=False)
+            apart = fold_figure([100 * (r - t) for r, t in pairs], 0.0)
+            cells.append(f"{apart['value']:+.1f} ({apart['low']:+.1f} to {apart['high']:+.1f})")
+            cells.append(f"{ridge['seconds']:.4f}, {trained['seconds']:.1f}")
+        else:
+            cells += ["-", "-", f"{ridge['seconds']:.4f}, -"]
+        lines.append("| " + " | ".join([*where.split("/"), *cells]) + " |")
+    lines += [
+        "",
+        "| base | set | images of the new class | old classes, before | after | the new one | all "
+        "| all, fitted anew |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for key, found in results.items():
-        if "/add " in key:
+        if key.startswith("added/"):
             cells = [f"{100 * value:.1f}" for value in found.values()]
-            lines.append("| " + " | ".join([*key.split("/", 1), *cells]) + " |")
+            lines.append("| " + " | ".join([*key.split("/")[1:], *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -162,25 +172,23 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("few_shot.json"))
     parser.add_argument("--bases", nargs="*", default=["bundled"], choices=list(BASES))
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--measures", nargs="*", default=list(MEASURES), choices=list(MEASURES))
     options = parser.parse_args()
     results = json.loads(options.output.read_text()) if options.output.exists() else {}
     for base in options.bases:
         for name in options.sets:
-            wanted = {f"{base}/{name}/{shots}": (False, shots) for shots in SHOTS}
-            if name != "hymenoptera":  # of two classes, one is left: no classifier
-                wanted |= {f"{base}/{name}/add {shots}": (True, shots) for shots in ADDED}
-            wanted = {key: what for key, what in wanted.items() if key not in results}
-            if not wanted:
-                continue
-            measured = Measured(base, name, FeatureCache())
-            for key, (adds, shots) in wanted.items():
-                if adds:
-                    results[key] = measured.added(shots)
-                else:
-                    trained = measured.trained(shots)
-                    results[key] = {**measured.closed(shots), "trained": trained}
-                options.output.write_text(json.dumps(results, indent=1))
-                print(key, "done", file=sys.stderr, flush=True)
+            measured = None
+            for measure in options.measures:
+                if measure == "added" and name == "hymenoptera":
+                    continue  # of two classes one is left, which is no classifier
+                for shots in MEASURES[measure]:
+                    key = f"{measure}/{base}/{name}/{shots}"
+                    if key in results:
+                        continue
+                    measured = measured or Measured(base, name, FeatureCache())
+                    results[key] = getattr(measured, measure)(shots)
+                    options.output.write_text(json.dumps(results, indent=1))
+                    print(key, file=sys.stderr, flush=True)
     print(table(results))
 
 

@@ -207,6 +207,7 @@ def test_the_command_adds_to_what_was_added(grown, shipped, tmp_path, capfd, mon
     assert sum(answer.class_name == "red" for answer in answers) >= 6
 
 
+@pytest.mark.slow
 def test_several_classes_at_once_and_images_given_for_the_old(shipped, photos, tmp_path, capsys):
     forgetful = shutil.copytree(shipped / "model", tmp_path / "forgetful")
     (forgetful / "features.npz").unlink()

@@ -214,7 +214,10 @@ def _model(**more):
     return tl.build_classifier(NAME, 2, image_size=32, weights=None, dropout=0.0, **more)
 
 
-@pytest.mark.parametrize(("recipe", "logits"), [("ridge", False), ("prototypes", True)])
+@pytest.mark.parametrize(
+    ("recipe", "logits"),
+    [("ridge", False), pytest.param("prototypes", True, marks=pytest.mark.slow)],
+)
 def test_fit_computes_the_head_into_a_plain_dense(parts, tmp_path, recipe, logits):
     drawn, rest = parts
     keras.utils.set_random_seed(0)
@@ -243,6 +246,7 @@ def test_fit_computes_the_head_into_a_plain_dense(parts, tmp_path, recipe, logit
     assert opened["confusion_matrix"] == run.metrics["confusion_matrix"]
 
 
+@pytest.mark.slow
 def test_a_computed_head_is_where_training_goes_on(parts):
     drawn, rest = parts
     stages = [tl.Stage("start", 1, solver="ridge"), tl.Stage("head", 2, learning_rate=1e-4)]
