@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 from tqdm import tqdm
 
@@ -81,18 +82,11 @@ def rank(
     for candidate in bar:
         bar.set_description(candidate.name)
         try:
-            model = _built(candidate)
-        except InputError as error:
+            rows.append(_ranked(candidate, drawn, resize, batch_size, cache, verbose))
+        except _UnusableError as error:
             if backbones is not None:
                 raise
             left_out[candidate.name] = str(error)
-            continue
-        extraction = FeatureExtraction(
-            model, image_size=candidate.image_size, batch_size=batch_size, resize=resize,
-            cache=cache, verbose=verbose,
-        )  # fmt: skip
-        rows.append(_ranked(candidate, model, extraction, drawn))
-        del model, extraction
         gc.collect()  # The next base needs the memory of this one.
     if not rows:
         name, reason = next(iter(left_out.items()))
@@ -132,19 +126,43 @@ def _drawn(examples: "Examples", images: int, seed: int) -> tuple["Examples", in
     return examples.subset(rows), int(usable.sum())
 
 
-def _built(candidate: Candidate) -> object:
+class _UnusableError(InputError):
+    """These weights cannot be compared; others can."""
+
+
+def _built(candidate: Candidate) -> keras.Model:
     # The file itself: Keras' own loader would fetch one that it finds damaged.
     weights = "bundled" if candidate.file is None else str(candidate.file)
-    return build_classifier(candidate.backbone, 2, image_size=candidate.image_size, weights=weights)
+    try:
+        return build_classifier(
+            candidate.backbone, 2, image_size=candidate.image_size, weights=weights
+        )
+    except InputError as error:
+        raise _UnusableError(str(error)) from error
 
 
 def _ranked(
-    candidate: Candidate, model: object, extraction: FeatureExtraction, examples: "Examples"
+    candidate: Candidate,
+    examples: "Examples",
+    resize: str,
+    batch_size: int,
+    cache: FeatureCache | None,
+    verbose: bool,
 ) -> Ranked:
+    model = _built(candidate)
     began = time.perf_counter()
+    extraction = FeatureExtraction(
+        model, image_size=candidate.image_size, batch_size=batch_size, resize=resize, cache=cache,
+        verbose=verbose,
+    )  # fmt: skip
     result = extraction.run(examples, what=f"{len(examples):,} images")
     seconds = time.perf_counter() - began
     features, labels = result.views[0], result.labels
+    if not np.isfinite(features).all():
+        raise _UnusableError(
+            f"features of {candidate.name} are not finite; its weights {candidate.file or ''} are "
+            "damaged, so delete and fetch them anew"
+        )
     parameters = find_backbone(model).count_params()
     return Ranked(
         candidate.backbone,
