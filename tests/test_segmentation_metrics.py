@@ -16,6 +16,7 @@ from tl_keras.evaluation.resampled import (
     resample_weights,
 )
 from tl_keras.evaluation.segmentation_metrics import evaluate_segmentation
+from tl_keras.tasks.registry import get_task
 
 
 def fields(count, classes, seed=0):
@@ -134,6 +135,27 @@ def test_boundary_f1_is_what_all_distances_say(seed, radius):
     truth = np.where(rng.random(shape) < 0.05, 255, truth)
     found = boundary_f1(truth, predicted, 3, radius / np.hypot(*shape))
     np.testing.assert_allclose(found, boundary_by_distance(truth, predicted, 3, radius))
+
+
+def test_borders_that_are_ignored_make_no_figure():
+    """A trimap: a thing, its ground, and an ignored band between the two, with one gap."""
+    truth = np.zeros((60, 60), int)
+    truth[18:42, 18:42] = 255
+    truth[20:40, 20:40] = 1
+    truth[18:20, 30] = 1
+    found = evaluate_segmentation([(truth, truth % 255)] * 6, ["ground", "pet"])
+    nothing = {"value": None, "low": None, "high": None}
+    assert found["boundary_f1"] == nothing == found["per_class"][1]["boundary_f1"]
+    (note,) = found["notes"]
+    assert "% of the pixels along borders lie beside ignored ones" in note
+    assert list(get_task("segment").headline(found)) == ["mean IoU", "pixel accuracy"]
+    assert found["mean_iou"]["value"] == 1.0
+    # A band along a tenth of the border, or a patch of void elsewhere, does not hide it.
+    open_ = np.where((truth == 255) & (np.arange(60) > 24), 0, truth)
+    open_[:8, :8] = 255
+    found = evaluate_segmentation([(open_, open_ % 255)] * 6, ["ground", "pet"])
+    assert found["boundary_f1"]["value"] == 1.0 and not found["notes"]
+    assert list(get_task("segment").headline(found))[-1] == "boundary F1"
 
 
 def test_boundary_f1_of_shifts():

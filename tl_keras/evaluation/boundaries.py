@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+
 
 def boundary_f1(
     truth: np.ndarray, predicted: np.ndarray, classes: int, tolerance: float = 0.0075
@@ -47,6 +49,25 @@ def boundary_f1(
         total = precision + recall
         scores[int(c)] = 2 * precision * recall / total if total else 0.0
     return scores
+
+
+def known_outline(truth: np.ndarray, classes: int) -> tuple[int, int]:
+    """How much of an image's outlines is known.
+
+    Args:
+        truth: True classes, ints (H, W); outside 0..classes-1: unknown.
+        classes: C.
+
+    Returns:
+        Known pixels beside one of another class, and known pixels beside unknown ones.
+
+    Example:
+        >>> known_outline(np.array([[0, 0, 1, 255, 2]]), 3)  # 0 | 1, and the unknown's neighbours
+        (2, 2)
+    """
+    known = (truth >= 0) & (truth < classes)
+    beside_unknown = known & cv2.dilate((~known).astype(np.uint8), _CROSS).astype(bool)
+    return int(_boundary(truth, known).sum()), int(beside_unknown.sum())
 
 
 def _boundary(labels: np.ndarray, known: np.ndarray) -> np.ndarray:

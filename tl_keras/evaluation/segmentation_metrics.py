@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 
 from tl_keras.errors import InputError
-from tl_keras.evaluation.boundaries import boundary_f1
+from tl_keras.evaluation.boundaries import boundary_f1, known_outline
 from tl_keras.evaluation.resampled import mean_over_images, ratio_over_images, resample_weights
+
+# Of the pixels where classes meet or meet ignored ones, from which share of the first on outlines
+# are compared: where annotators leave a band along every border out, what is left are its gaps.
+_LEAST_KNOWN = 0.05
 
 
 def evaluate_segmentation(
@@ -35,7 +39,8 @@ def evaluate_segmentation(
     Returns:
         A JSON-able dictionary: ``examples``, ``class_names``; the figures ``mean_iou`` (over the
         classes that truth or prediction has), ``pixel_accuracy``, ``boundary_f1`` (mean over
-        images); ``per_class``, a list of ``{"name", "images", "pixels", "iou", "boundary_f1"}``
+        images; None three times where nearly all borders are ignored, which a note says);
+        ``per_class``, a list of ``{"name", "images", "pixels", "iou", "boundary_f1"}``
         (images and pixels of the truth); ``confusion``, pixels by true (rows) and predicted class;
         ``per_image``, mean IoU of each image alone, None where nothing is known; ``notes``.
 
@@ -48,7 +53,7 @@ def evaluate_segmentation(
         (0.25, [[1, 0], [1, 0]])
     """
     classes = len(class_names)
-    tables, outlines = [], []
+    tables, outlines, known_of = [], [], []
     for number, (truth, predicted) in enumerate(pairs):
         truth, predicted = np.asarray(truth), np.asarray(predicted)
         _check(truth, predicted, classes, number)
@@ -56,9 +61,13 @@ def evaluate_segmentation(
         cells = truth[known].astype(np.int64) * classes + predicted[known]
         tables.append(np.bincount(cells, minlength=classes**2).reshape(classes, classes))
         outlines.append(boundary_f1(truth, predicted, classes, tolerance))
+        known_of.append(known_outline(truth, classes))
     if not tables or not np.any(tables):
         raise InputError("no pixel is of a known class; nothing can be measured")
     confusion, scores = np.array(tables), np.array(outlines)
+    met, hidden = np.sum(known_of, axis=0)
+    if met < _LEAST_KNOWN * (met + hidden):
+        scores[:] = np.nan
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
     union = true + answered - hits
@@ -85,7 +94,7 @@ def evaluate_segmentation(
         ],
         "confusion": confusion.sum(axis=0).tolist(),
         "per_image": [None if np.isnan(x) else float(x) for x in _row_means(alone)],
-        "notes": _notes(class_names, true, union, tables),
+        "notes": [*_notes(class_names, true, union, tables), *_hidden(met, hidden)],
     }
 
 
@@ -100,6 +109,15 @@ def _check(truth: np.ndarray, predicted: np.ndarray, classes: int, number: int) 
             f"image {number}: predicted classes {predicted.min()} to {predicted.max()} do not fit "
             f"{classes} class names; give classes 0 to {classes - 1}"
         )
+
+
+def _hidden(met: int, hidden: int) -> list[str]:
+    if met >= _LEAST_KNOWN * (met + hidden):
+        return []
+    return [
+        f"{100 * hidden / (met + hidden):.1f} % of the pixels along borders lie beside ignored "
+        "ones: boundary F1 is left out, for it would be that of the few gaps."
+    ]
 
 
 def _row_means(values: np.ndarray) -> np.ndarray:

@@ -153,11 +153,12 @@ class Segmentation(Task):
         return evaluate_segmentation(zip(truths, predictions, strict=True), names)
 
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
-        """Mean IoU, accuracy of pixels, F1 of outlines."""
+        """Mean IoU, accuracy of pixels, F1 of outlines where these are known."""
+        outlines = metrics["boundary_f1"]
         return {
             "mean IoU": metrics["mean_iou"],
             "pixel accuracy": metrics["pixel_accuracy"],
-            "boundary F1": metrics["boundary_f1"],
+            **({} if outlines["value"] is None else {"boundary F1": outlines}),
         }
 
     def baseline(self, metrics: Mapping[str, Any]) -> tuple[str, float]:
