@@ -1,5 +1,6 @@
 """Classes named in words: towers of KerasHub's presets, made here and loaded as any other."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -27,9 +28,9 @@ CAPTIONS = [f"a {colour} tile" for colour in COLOURS]
 
 @pytest.fixture(scope="module")
 def presets(tmp_path_factory):
-    """A preset that knows four colours, and one of random weights."""
+    """Two of random weights."""
     folder = tmp_path_factory.mktemp("presets")
-    save_clip(folder / "clip", trained=True)
+    save_clip(folder / "clip")
     save_siglip(folder / "siglip")
     return folder
 
@@ -37,6 +38,12 @@ def presets(tmp_path_factory):
 @pytest.fixture(scope="module")
 def clip(presets):
     return open_towers(presets / "clip")
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """Of a preset that knows the words of four colours."""
+    return open_towers(save_clip(tmp_path_factory.mktemp("taught"), trained=True))
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +69,10 @@ def test_logits_are_those_of_keras_hub(presets, name):
     np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
 
 
-def test_words_name_pictures(clip, pictures):
+@pytest.mark.slow
+def test_words_name_pictures(taught, pictures):
     files = sorted(pictures.glob("*/*.png"))
-    said = tl.zero_shot(files, CAPTIONS, clip)
+    said = tl.zero_shot(files, CAPTIONS, taught)
     assert [item.source for item in said] == [str(file) for file in files]
     truth = [f"a {file.parent.name} tile" for file in files]
     assert np.mean([item.class_name for item in said] == np.array(truth)) > 0.9
@@ -96,7 +104,6 @@ def test_a_zero_shot_classifier_is_an_artefact(clip, pictures, tmp_path):
     made = ZeroShot({colour: f"a {colour} tile" for colour in COLOURS}, clip)
     examples = tl.data.from_folder(pictures)
     figures = made.evaluate(examples)
-    assert figures["accuracy"]["value"] > 0.9
     folder = made.save(tmp_path / "colours")
     opened = tl.load(folder)
     assert opened.names == tuple(COLOURS)
@@ -137,11 +144,11 @@ for call in (
 
 
 @pytest.mark.slow
-def test_a_probe_starts_from_the_words(clip, pictures):
+def test_a_probe_starts_from_the_words(taught, pictures):
     """Words that say little of the data: training begins there and mends them."""
     examples = tl.data.from_folder(pictures)
     train, val = examples.split(0.5, seed=0)
-    model = tl.build_zero_shot(dict(zip(examples.class_names, "wxyz", strict=True)), clip)
+    model = tl.build_zero_shot(dict(zip(examples.class_names, "wxyz", strict=True)), taught)
     images, labels = next(iter(val.dataset(len(val), SIZE)))
     before = (model.predict(images, verbose=0).argmax(-1) == np.asarray(labels)).mean()
     tower = [weight.copy() for weight in model.get_layer("image_tower").get_weights()]
@@ -224,11 +231,30 @@ def test_another_model_is_no_pair_of_towers(tmp_path):
         open_towers(tmp_path)
 
 
-def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
+@pytest.fixture
+def no_network(monkeypatch, tmp_path):
+    """Nothing answers, and the hubs' caches are empty."""
     for name in ("KAGGLEHUB_CACHE", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+def test_a_preset_by_name_comes_from_the_hub_s_cache(presets, no_network):
+    """What was fetched once opens by its name, without a network."""
+    from kagglehub.cache import Cache
+    from kagglehub.handle import parse_model_handle
+
+    name = "clip_vit_base_patch16"
+    where = keras_hub.models.CLIPBackbone.presets[name]["kaggle_handle"]
+    handle, cache = parse_model_handle(where.removeprefix("kaggle://")), Cache()
+    shutil.copytree(presets / "clip", cache.get_path(handle))
+    for file in (presets / "clip").rglob("*.*"):
+        cache.mark_as_complete(handle, str(file.relative_to(presets / "clip")))
+    assert open_towers(name).text_vectors(["red"]).shape == (1, 16)
+
+
+def test_an_unreachable_hub_is_one_line(no_network):
     with pytest.raises(InputError, match="connect to a network") as caught:
         open_towers("clip_vit_base_patch32")
     assert "save_to_preset" in str(caught.value) and "\n" not in str(caught.value)
@@ -237,14 +263,17 @@ def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
 def test_a_tile_is_seen_from_any_source(clip):
     made = ZeroShot(CAPTIONS, clip)
     pixels = tile("red", np.random.default_rng(3))
-    assert made.predict(pixels)[0].class_name == "a red tile"
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "PNG")
+    array, data = made.predict([pixels, encoded.getvalue()])
+    assert array.probabilities == pytest.approx(data.probabilities, abs=1e-6)
     with pytest.raises(InputError, match="nothing to predict"):
         made.predict([])
     with pytest.raises(InputError, match="no/such"):
         made.predict("no/such.png")
 
 
-def test_the_command_names_images(presets, pictures, capsys, tmp_path):
+def test_the_command_names_images(presets, clip, pictures, capsys, tmp_path):
     files = [str(pictures / colour / "00.png") for colour in ("red", "blue")]
     bad = tmp_path / "bad.png"
     bad.write_text("no image")
@@ -254,12 +283,13 @@ def test_the_command_names_images(presets, pictures, capsys, tmp_path):
     assert main([*command, "--json", "--output", str(output)]) == 2
     captured = capsys.readouterr()
     said = json.loads(captured.out)
-    assert [item["class_name"] for item in said["predictions"]] == ["warm", "cold"]
+    texts = {"warm": ["a red tile", "red"], "cold": ["a blue tile"]}
+    expected = tl.zero_shot(files, texts, clip)
+    for ours, theirs in zip(said["predictions"], expected, strict=True):
+        assert ours["source"] == theirs.source and ours["class_name"] == theirs.class_name
+        assert ours["probabilities"] == pytest.approx(theirs.probabilities, abs=1e-6)
     assert said["skipped"][0]["path"] == str(bad) and "cannot read" in captured.err
-    assert json.loads((output / "model.json").read_text())["texts"] == {
-        "warm": ["a red tile", "red"],
-        "cold": ["a blue tile"],
-    }
+    assert json.loads((output / "model.json").read_text())["texts"] == texts
 
 
 @pytest.mark.parametrize(
@@ -287,9 +317,9 @@ def test_the_command_says_what_is_wrong(arguments, words, capsys, tmp_path, monk
 
 
 @pytest.mark.slow
-def test_the_command_trains_a_probe(presets, pictures, capsys, tmp_path):
+def test_the_command_trains_a_probe(taught, pictures, capsys, tmp_path):
     output = tmp_path / "probe"
-    command = ["zero-shot", "--train", str(pictures), "--model", str(presets / "clip")]
+    command = ["zero-shot", "--train", str(pictures), "--model", taught.preset]
     with_words = [*command, "--prompts", "red=w", "blue=x", "green=y", "white=z"]
     assert main([*with_words, "--output", str(output), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

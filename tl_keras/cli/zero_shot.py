@@ -16,9 +16,9 @@ from tl_keras.errors import InputError
 _EXAMPLES = """\
 examples:
   tl-keras zero-shot new/*.jpg --prompts "a scratched tile" "a flawless tile"
-  tl-keras zero-shot new/ --prompts ant bee --templates photo         a photo of a ant.
+  tl-keras zero-shot new/ --prompts cat dog --templates photo        "a photo of a cat."
   tl-keras zero-shot new/ --prompts bad="a crack" bad="a hole" good="a flawless tile"
-  tl-keras zero-shot --prompts ant bee --output saved_models/insects  for predict, evaluate, export
+  tl-keras zero-shot --prompts cat dog --output saved_models/pets    for predict, evaluate, export
   tl-keras zero-shot --train photos/ --output saved_models/photos     a linear probe from the words
 
 Needs KerasHub: pip install 'tl-keras[keras-hub]'.  The model is fetched from its hub on first use;
