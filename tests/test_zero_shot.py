@@ -110,6 +110,8 @@ def test_a_zero_shot_classifier_is_an_artefact(clip, pictures, tmp_path):
     assert opened.evaluate(examples)["accuracy"] == figures["accuracy"]
     file = next(pictures.glob("blue/*"))
     assert opened.predict(file) == made.predict(file)
+    vectors = tl.builders.embedder_of(opened.model).predict_on_batch(np.zeros((1, SIZE, SIZE, 3)))
+    assert vectors.shape == (1, 16) and np.linalg.norm(vectors) == pytest.approx(1, abs=1e-5)
     said = json.loads((folder / "model.json").read_text())
     assert said["texts"]["red"] == ["a red tile"] and said["weights"] == clip.preset
     with pytest.raises(InputError, match="already holds another run"):
@@ -222,6 +224,12 @@ def test_a_damaged_preset_is_one_line(presets, tmp_path, name, words):
     with pytest.raises(InputError, match=words) as caught:
         open_towers(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_named_like_a_preset_is_that_folder(presets, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(presets / "clip", "clip_vit_base_patch32")
+    assert open_towers("clip_vit_base_patch32").image.input_shape == (None, SIZE, SIZE, 3)
 
 
 def test_another_model_is_no_pair_of_towers(tmp_path):

@@ -109,12 +109,14 @@ def open_towers(preset: str | Path) -> Towers:
     hub = _keras_hub()
     preset = str(preset)
     _check_name(hub, preset)
+    # KerasHub would take a folder that is named like one of its presets for that preset.
+    place = str(Path(preset).resolve()) if Path(preset).is_dir() else preset
     # What hubs print while they fetch must not end up among results.
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            backbone = hub.models.Backbone.from_preset(preset)
+            backbone = hub.models.Backbone.from_preset(place)
             _check_towers(backbone, preset)
-            preprocessor = hub.models.CausalLMPreprocessor.from_preset(preset)
+            preprocessor = hub.models.CausalLMPreprocessor.from_preset(place)
         except InputError:
             raise
         # Loaders of KerasHub, Keras, h5py and two hubs fail in as many ways.

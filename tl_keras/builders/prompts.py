@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from tl_keras.errors import InputError
 
 #: Sets of templates by name.  ``photos`` are the seven that CLIP's authors found to do best
-#: together on ImageNet (https://github.com/openai/CLIP/blob/main/notebooks/
-#: Prompt_Engineering_for_ImageNet.ipynb).
+#: together on ImageNet:
+#: https://github.com/openai/CLIP/blob/main/notebooks/Prompt_Engineering_for_ImageNet.ipynb
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "plain": ("{}",),
     "photo": ("a photo of a {}.",),
