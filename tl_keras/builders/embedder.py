@@ -4,6 +4,7 @@ import keras
 
 from tl_keras.backbones.base import build_backbone
 from tl_keras.backbones.preprocessing import apply_preprocessing
+from tl_keras.backbones.pyramid import pyramid_taps
 from tl_keras.backbones.registry import get_backbone
 from tl_keras.builders.arguments import share, whole
 from tl_keras.builders.classifier import without_augmentation
@@ -25,6 +26,7 @@ def build_embedder(
     weights: str | None = "imagenet",
     pooling: str = "avg",
     dropout: float = 0.0,
+    stride: int | None = None,
 ) -> keras.Model:
     """Build image -> preprocessing -> base -> pooling -> projection -> vector of length 1.
 
@@ -46,6 +48,9 @@ def build_embedder(
         weights: Of the base, as in ``build_backbone``.
         pooling: ``"avg"``, ``"max"`` or ``"gem"`` over the feature map.
         dropout: Share of features dropped in training, 0 <= dropout < 1; 0 leaves the layer out.
+        stride: Image px per cell of the feature map that is pooled, such as 16; what lies behind it
+            is left out.  By default the base's last map, which knows most of the kinds of things it
+            was trained on; one before tells things of one kind, such as faces, better apart.
 
     Returns:
         A functional ``keras.Model`` named ``"embedder"``, of built-in layers only.  Input
@@ -70,6 +75,8 @@ def build_embedder(
         raise InputError(f"pooling={pooling!r} is unknown; give one of {', '.join(_POOLINGS)}")
     dropout = share(dropout, "dropout")
     base = build_backbone(backbone, image_size, weights)
+    if stride is not None:
+        base = keras.Model(base.input, pyramid_taps(base, (stride,))[stride], name=base.name)
     base.trainable = False
     image = keras.Input(base.input_shape[1:], name="image")
     x = _pool(base(apply_preprocessing(record, image)), pooling)

@@ -87,7 +87,8 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE.toml",
         help="auto, feature_extraction (head only), fine_tune (head, then everything), "
         "progressive (head, then the backbone from the top), bit_hyperrule (steps by the size of "
-        "the data), or a file of your own stages; default: auto",
+        "the data), in closed form ridge, prototypes (heads) and whitening (embedders), or a file "
+        "of your own stages; default: auto",
     )
     parser.add_argument(
         "--task",

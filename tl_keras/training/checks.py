@@ -88,7 +88,19 @@ def check_recipe(model: keras.Model, recipe: Recipe, task: Task, arrays: bool) -
 
 
 def _check_solved(model: keras.Model, stage: Stage, task: Task) -> None:
-    """Refuse to compute what is no softmax over a linear function of features."""
+    """Refuse to compute what is no softmax over a linear function of features, or no projection."""
+    if (stage.solver == "whitening") != task.open_set:
+        raise InputError(
+            f"solver={stage.solver!r} is not for --task {task.name}: whitening computes the "
+            "projection of an embedder, the others a head of classes; take another recipe"
+        )
+    if task.open_set:
+        if "projection" not in {layer.name for layer in model.layers}:
+            raise InputError(
+                f"solver={stage.solver!r} computes the projection, and this embedder is without; "
+                "build it with a dimension"
+            )
+        return
     plain = task.pooled and task.target == "labels" and not task.open_set
     if plain:
         layers = head_model(model).layers[1:]

@@ -1,5 +1,6 @@
 """A softmax head on frozen features that is computed, not trained: seconds for any number."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -107,17 +108,21 @@ def closed_form_head(
     )
 
 
-def check_solver(solver: str) -> None:
+def check_solver(solver: str, known: Sequence[str] = SOLVERS) -> None:
     """Refuse a way of solving that is none.
 
+    Args:
+        solver: Its name.
+        known: Those there are.
+
     Raises:
-        InputError: It is not one of :data:`SOLVERS`.
+        InputError: It is none of them.
 
     Example:
         >>> check_solver("ridge")
     """
-    if solver not in SOLVERS:
-        raise InputError(f"solver={solver!r} is unknown; give one of {', '.join(SOLVERS)}")
+    if solver not in known:
+        raise InputError(f"solver={solver!r} is unknown; give one of {', '.join(known)}")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

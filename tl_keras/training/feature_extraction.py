@@ -1,11 +1,14 @@
 """Features of whole data sets, looked up before they are computed."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from tl_keras.builders.classifier import features_model
+from tl_keras.data.augment.views import View
 from tl_keras.data.pipeline import reading_errors, set_epoch
 from tl_keras.errors import InputError
 from tl_keras.training.extractor_runtimes import installed, keras_run
@@ -38,6 +41,20 @@ class _View(NamedTuple):
     contents: Contents
     augment: str
     number: int
+
+
+class _SeenBatches:
+    """Batches whose images are seen in a fixed way."""
+
+    def __init__(self, batches: Any, way: View):
+        self._batches, self._way = batches, way
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, Any]]:
+        for images, targets in self._batches:
+            yield np.stack([self._way.image(image) for image in np.asarray(images)]), targets
 
 
 class FeatureExtraction:
@@ -143,6 +160,27 @@ class FeatureExtraction:
                 rows = self._compute(view, (len(labels), self._features.output_shape[-1]), name)
             arrays.append(rows)
         return FeatureSet(tuple(arrays), labels, self._runtime, computed)
+
+    def run_seen(self, data: Any, ways: Sequence[View], what: str = "images") -> FeatureSet:
+        """Features of a data set, each image seen in several fixed ways.
+
+        Args:
+            data: As in :meth:`run`.
+            ways: How; only features of images as they are come from the cache and go there.
+            what: Named in the progress bar.
+        """
+        plain = self.run(data, what=what)
+        arrays = []
+        for number, way in enumerate(ways, 1):
+            if way == View():
+                arrays.append(plain.views[0])
+                continue
+            batches = _SeenBatches(self._batches(data, "none"), way)
+            name = f"features of {what}, way {number} of {len(ways)}"
+            compute = keras_run(self._features, self._batch_size)
+            blocks = [rows for rows, _ in run_batches(compute, batches, name, self._verbose)]
+            arrays.append(np.concatenate(blocks).astype("float32", copy=False))
+        return replace(plain, views=tuple(arrays))
 
     def _find(self, view: _View) -> np.ndarray | None:
         rows = self._cached(view)

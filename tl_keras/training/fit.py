@@ -71,7 +71,7 @@ def fit(
         recipe: ``"auto"``, ``"feature_extraction"``, ``"fine_tune"``, ``"progressive"``,
             ``"bit_hyperrule"``, the path of a TOML file, a ``Recipe``, or a list of ``Stage``;
             ``"ridge"`` and ``"prototypes"`` compute the head in closed form, from any number of
-            images of each class.
+            images of each class, and ``"whitening"`` an embedder's projection.
         batch_size: Images in a step, on each device; None: the task's own (32 for one answer an
             image, 8 for boxes and masks).
         resize: How images are brought to the model's size: ``"crop"``, ``"pad"``, ``"stretch"``;

@@ -14,6 +14,7 @@ from tl_keras.callbacks.averaged_evaluation import AveragedEvaluation
 from tl_keras.callbacks.exact_resume import FitKeeper
 from tl_keras.callbacks.input_profile import InputProfile
 from tl_keras.callbacks.staged_unfreezing import apply_unfreeze, every_trainable_variable
+from tl_keras.data.augment.presets import preset
 from tl_keras.data.balancing import balance_classes
 from tl_keras.data.pipeline import reading_errors, set_epoch
 from tl_keras.tasks.task import Task
@@ -31,6 +32,7 @@ from tl_keras.training.recipes import Recipe, Stage
 from tl_keras.training.replica_batches import replica_batches, steps_in
 from tl_keras.training.resuming import RunCheckpoint
 from tl_keras.training.stage_callbacks import RecipeUnfreezing, StageClock
+from tl_keras.training.whitening import learned_whitening, share_within
 
 # Head batches are rows of features; this many keep a step useful on few images.
 _HEAD_BATCH = 32
@@ -121,6 +123,9 @@ def on_features(model: keras.Model, stage: Stage, task: Task) -> bool:
 def fit_head(setup: Setup, stage: Stage) -> None:
     """Train the head on features that are computed once per image and augmented view."""
     apply_unfreeze(setup.model, 0)
+    if stage.solver == "whitening":
+        solve_projection(setup, stage)
+        return
     if stage.solver is not None:
         solve_head(setup, stage)
         return
@@ -169,6 +174,29 @@ def solve_head(setup: Setup, stage: Stage) -> None:
         logs[f"{prefix}accuracy"] = float((said.argmax(axis=1) == found.labels).mean())
     if head.left_out is not None:
         logs["left_out_accuracy"] = head.left_out
+    setup.journal.add(stage.name, logs, 0.0, layer.trainable_variables)
+
+
+def solve_projection(setup: Setup, stage: Stage) -> None:
+    """Compute an embedder's projection from the training images, in the fixed views of a preset."""
+    setup.journal.start_epoch()
+    layer = setup.model.get_layer("projection")
+    ways = preset(stage.augment).views
+    known = setup.extraction.run_seen(setup.train, ways, what="training images")
+    rows, labels = np.concatenate(known.views), np.tile(known.labels, len(known.views))
+    kernel, bias = learned_whitening(rows, labels, layer.units)
+    layer.kernel.assign(kernel)
+    layer.bias.assign(bias)
+    head = head_model(setup.task.final(setup.model))
+
+    def vectors(features: np.ndarray) -> np.ndarray:
+        return setup.task.predictions(head, head.predict(features, verbose=0))
+
+    logs = {"loss": share_within(vectors(known.views[0]), known.labels)}
+    if setup.val is not None:
+        held_out = setup.extraction.run(setup.val, what="validation images")
+        found = setup.task.figure(held_out.labels, vectors(held_out.views[0]))
+        logs[f"val_{setup.task.watch}"] = found
     setup.journal.add(stage.name, logs, 0.0, layer.trainable_variables)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from tl_keras.data.balancing import BALANCES
 from tl_keras.errors import InputError
-from tl_keras.training.closed_form import check_solver
+from tl_keras.training.closed_form import SOLVERS, check_solver
 from tl_keras.training.schedule import SCHEDULES
 
 LOSSES = (
@@ -40,9 +40,10 @@ class Stage:
         augment: Augmentation preset of the training images, of ``tl_keras.data.augment``.
         views: Augmented views of each image, over which epochs of a frozen backbone go in turn;
             they are computed once.
-        solver: Compute the head instead of training it, on plain images and in one epoch:
-            ``"ridge"`` or ``"prototypes"``
-            (:func:`tl_keras.training.closed_form.closed_form_head`); None: train.
+        solver: Compute the head instead of training it, in one epoch: on plain images ``"ridge"``
+            or ``"prototypes"`` (:func:`tl_keras.training.closed_form.closed_form_head`), of
+            embedders ``"whitening"`` (:func:`tl_keras.training.whitening.learned_whitening`), on
+            the fixed views of the preset, such as mirrored; None: train.
         schedule: How the rate goes on from its peak: ``"cosine"`` falls to 1 % of it over the
             stage's epochs; ``"one_cycle"`` rises from a 25th of it and falls to nothing;
             ``"constant"`` stays; ``"plateau"`` stays and is divided by 10 whenever half the
@@ -68,8 +69,9 @@ class Stage:
 
     def __post_init__(self) -> None:
         if self.solver is not None:
-            check_solver(self.solver)
-            if self.epochs != 1 or not self.frozen or self.augment != "none":
+            check_solver(self.solver, (*SOLVERS, "whitening"))
+            plain = self.augment == "none" or self.solver == "whitening"
+            if self.epochs != 1 or not self.frozen or not plain or self.mixes:
                 raise InputError(
                     f"stage {self.name!r}: solver={self.solver!r} computes the head of a frozen "
                     "backbone from plain images at once; give epochs=1, unfreeze=0, augment='none'"
@@ -177,6 +179,9 @@ _HEAD = Stage("head", epochs=60, learning_rate=2e-3, patience=10)
 RECIPES = {
     "prototypes": Recipe("prototypes", (Stage("prototypes", epochs=1, solver="prototypes"),)),
     "ridge": Recipe("ridge", (Stage("ridge", epochs=1, solver="ridge"),)),
+    "whitening": Recipe(
+        "whitening", (Stage("whitening", epochs=1, solver="whitening", augment="light"),)
+    ),
     "feature_extraction": Recipe("feature_extraction", (_HEAD,)),
     # Keras' transfer-learning guide: head first, then everything at a rate far below.
     "fine_tune": Recipe(
