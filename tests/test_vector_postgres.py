@@ -10,7 +10,7 @@ from vector_sets import Reference, clustered
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.neighbours import exact_neighbours
-from tl_keras.retrieval import PostgresIndex, VectorIndex
+from tl_keras.retrieval import Event, PostgresIndex, Recommender, VectorIndex
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +140,24 @@ def test_what_cannot_be_is_refused_in_one_line_and_changes_nothing(address, name
     assert sorted(store.ids()) == ["a", "b"]
     assert store.count({"price": {"<": 5}}) == 2
     store.close()
+
+
+def test_suggestions_are_those_of_the_folder(address, named, tmp_path):
+    vectors = clustered(300, 16)
+    rows = [{"label": f"kind {n % 3}", "price": n} for n in range(300)]
+    folder = VectorIndex.create(tmp_path / "index", 16, "model")
+    database = PostgresIndex.create(address, named(), 16, "model")
+    for store in (folder, database):
+        store.add([str(n) for n in range(300)], vectors, rows)
+    kinds = ["view", "like", "purchase", "dislike", "view", "gone"]
+    events = [
+        Event("gone" if kind == "gone" else str(41 * n), "view" if kind == "gone" else kind, n)
+        for n, kind in enumerate(kinds)
+    ]
+    found = [
+        Recommender(store).suggest(events, 8, where={"price": {"<": 250}})
+        for store in (folder, database)
+    ]
+    assert len(found[0]) == 8
+    assert [(one.id, one.reason) for one in found[0]] == [(one.id, one.reason) for one in found[1]]
+    database.close()
