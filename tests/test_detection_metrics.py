@@ -1,13 +1,17 @@
 """Figures of detection and localisation against hand-computed values and pycocotools."""
 
+import sys
+
 import numpy as np
 import pytest
 
+from tl_keras.data.instances import Instances
 from tl_keras.errors import InputError
 from tl_keras.evaluation.box_metrics import box_iou, evaluate_localization
 from tl_keras.evaluation.detection_errors import KINDS, detection_errors, judge_image
 from tl_keras.evaluation.detection_matching import match_detections
 from tl_keras.evaluation.detection_metrics import _precisions, best_threshold, evaluate_detection
+from tl_keras.evaluation.instance_metrics import evaluate_instances
 
 BOX = [0, 0, 10, 10]
 
@@ -182,3 +186,15 @@ def test_localisations_that_cannot_be_measured():
         evaluate_localization(np.zeros((2, 6)), np.zeros((2, 5)), ["a", "b"])
     with pytest.raises(InputError, match="NaN"):
         evaluate_localization([[*BOX, 0, 1]], [[np.nan] * 6], ["a", "b"])
+
+
+def test_without_pycocotools_the_remedy_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    one = Instances(np.ones((4, 4), int), np.array([0]), np.ones(1))
+    boxes = np.array([[[0.0, 0, 4, 4, 0, 1]]])
+    for measured in (
+        lambda: evaluate_detection(boxes, boxes, ["cell"]),
+        lambda: evaluate_instances([(one, one)], ["cell"]),
+    ):
+        with pytest.raises(InputError, match=r"not installed; pip install 'tl-keras\[detection\]'"):
+            measured()

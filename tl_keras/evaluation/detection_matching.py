@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras.errors import InputError
+from tl_keras.evaluation.coco_tool import need_pycocotools
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """COCO's ten IoU thresholds (https://cocodataset.org/#detection-eval)."""
@@ -51,13 +51,10 @@ def match_detections(targets: np.ndarray, detections: np.ndarray, classes: int) 
     Raises:
         InputError: ``pycocotools`` is not installed.
     """
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ImportError as error:
-        raise InputError(
-            "measuring a detector needs pycocotools; install it: pip install pycocotools"
-        ) from error
+    need_pycocotools()
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
     true = _annotations(targets, targets[..., 5] != 0)
     found = _annotations(detections, detections[..., 5] > 0)
     for entry, flag in zip(true, targets[targets[..., 5] != 0][:, 5], strict=True):

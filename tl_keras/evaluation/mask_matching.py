@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tl_keras.data.instances import Instances
-from tl_keras.errors import InputError
+from tl_keras.evaluation.coco_tool import need_pycocotools
 from tl_keras.evaluation.detection_matching import Matches, _collect
 from tl_keras.evaluation.instance_errors import judge_things
 
@@ -26,12 +26,9 @@ def encode_masks(things: Instances, unknown: np.ndarray | None = None) -> list[d
     Raises:
         InputError: ``pycocotools`` is not installed.
     """
-    try:
-        from pycocotools import mask as coco_mask
-    except ImportError as error:
-        raise InputError(
-            "measuring masks needs pycocotools; install it: pip install pycocotools"
-        ) from error
+    need_pycocotools()
+    from pycocotools import mask as coco_mask
+
     ids = things.ids if unknown is None else np.where(unknown, 0, things.ids)
     # One mask after the other: all at once are (H, W, K) bytes.
     return [

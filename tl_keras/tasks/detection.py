@@ -8,23 +8,17 @@ import numpy as np
 
 from tl_keras.data.framing import Frame
 from tl_keras.errors import InputError
+from tl_keras.evaluation.coco_tool import need_pycocotools
 from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
-from tl_keras.tasks.coco_tool import need_pycocotools
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
-from tl_keras.tasks.localization import corners
 from tl_keras.tasks.room import LEAST, room_for
-from tl_keras.tasks.task import Task, column_of
+from tl_keras.tasks.task import column_of
+from tl_keras.tasks.things import ThingTask, counted, threshold_of
 
 if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
-
-#: Stands beside figures of a threshold that the same images chose.
-TUNED = (
-    "The score threshold is tuned on these images: on others, precision, recall and counts at it "
-    "will be a little worse. AP does not depend on it."
-)
 
 #: Scores from which on detections leave the model; a precision-recall curve needs low ones.
 LOWEST_SCORE = 0.01
@@ -58,7 +52,7 @@ class Detections(NamedTuple):
     counts: dict[str, int]
 
 
-class Detection(Task):
+class Detection(ThingTask):
     """An image shows any number of things, each with a box.
 
     A truth is float32 (M, 6): ``x1, y1, x2, y2``, class, flag (1 counts, 0 padding, -1 ignored); a
@@ -69,13 +63,9 @@ class Detection(Task):
     name = "detect"
     line = KINDS["detect"]
     target = "boxes"
-    mixed_target = None
     watch = "ap50"
     model_name = "detector"
-    draws = True
     heads = ("fcos", "yolov8")
-    resize = "stretch"
-    batch_size = 8
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The classes; of arrays, their numbers."""
@@ -129,11 +119,7 @@ class Detection(Task):
         """Quality focal loss of the classes, CIoU of the boxes."""
         from tl_keras.tasks.detection_objective import DetectionLoss
 
-        if recipe.class_weights is not None or recipe.label_smoothing:
-            raise InputError(
-                "--task detect knows neither class weights nor label smoothing; "
-                "leave them out of the recipe"
-            )
+        self.check_weights(recipe)
         return DetectionLoss.of(model)
 
     def metrics(self, model: keras.Model) -> list[Any]:
@@ -168,24 +154,14 @@ class Detection(Task):
         rows[(rows[:, 2:4] <= rows[:, :2]).any(axis=1), 5] = 0
         return rows
 
-    def tune(
-        self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The score with the highest F1 on these images."""
-        return {"score_threshold": metrics["score_threshold"]}
-
-    def measure(
+    def evaluated(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
-        settings: Mapping[str, Any] | None,
+        threshold: float | None,
     ) -> dict[str, Any]:  # fmt: skip
         """As ``tl_keras.evaluation.evaluate_detection``."""
         from tl_keras.evaluation.detection_metrics import evaluate_detection
 
-        threshold = None if settings is None else threshold_of(settings)
-        found = evaluate_detection(truths, predictions, names, score_threshold=threshold)
-        if threshold is None:
-            found["notes"].append(TUNED)
-        return found
+        return evaluate_detection(truths, predictions, names, score_threshold=threshold)
 
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
         """AP at IoU 0.5, AP as COCO averages it, precision and recall at the threshold."""
@@ -195,10 +171,6 @@ class Detection(Task):
             "precision": metrics["precision"],
             "recall": metrics["recall"],
         }
-
-    def baseline(self, metrics: Mapping[str, Any]) -> tuple[str, float]:
-        """What a model that finds nothing has."""
-        return "finding nothing", 0.0
 
     def table(self, metrics: Mapping[str, Any]) -> list[str]:
         """Average precision, precision and recall of each class, and kinds of errors."""
@@ -220,10 +192,6 @@ class Detection(Task):
             )
             found.append(Detections(source, things, counted(things, names)))
         return found
-
-    def said(self, answer: Detections, top: int | None) -> str:
-        """How many things of each class, and each with its score and corners."""
-        return things_said(answer.things, answer.counts, top)
 
     def told(self, answer: Detections) -> dict[str, Any]:
         """With a mapping for each thing."""
@@ -253,30 +221,3 @@ class Detection(Task):
 
         least = threshold_of(settings)
         return detection_picture(image, truth, prediction, names, least, side=side)
-
-
-def threshold_of(settings: Mapping[str, Any]) -> float:
-    """From which score on a thing is an answer; a half where nothing tuned it."""
-    return settings.get("score_threshold", 0.5)
-
-
-def counted(things: Sequence[Any], names: Sequence[str]) -> dict[str, int]:
-    """How many things of each class there are, classes without any left out."""
-    counts = {name: sum(thing.class_name == name for thing in things) for name in names}
-    return {name: count for name, count in counts.items() if count}
-
-
-def things_said(things: Sequence[Any], counts: Mapping[str, int], top: int | None) -> str:
-    """Things of an image in a line: how many of each class, then the best.
-
-    Example:
-        >>> things_said([Found("cat", 0.9, (1, 2, 3, 4))], {"cat": 1}, None)
-        '1 cat: cat 0.90 at (1, 2, 3, 4)'
-    """
-    if not things:
-        return "(nothing)"
-    shown = [f"{t.class_name} {t.score:.2f} at {corners(t.box)}" for t in things[: top or 5]]
-    rest = len(things) - len(shown)
-    more = [f"and {rest} more"] if rest else []
-    total = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return f"{total}: {'  '.join(shown + more)}"

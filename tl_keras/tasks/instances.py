@@ -9,14 +9,14 @@ import numpy as np
 from tl_keras.data.framing import Frame
 from tl_keras.data.instances import Instances
 from tl_keras.errors import InputError
+from tl_keras.evaluation.coco_tool import need_pycocotools
 from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
-from tl_keras.tasks.coco_tool import need_pycocotools
-from tl_keras.tasks.detection import TUNED, counted, things_said, threshold_of
 from tl_keras.tasks.drawn_data import check_target_arrays, drawn_table, same_names
 from tl_keras.tasks.kinds import KINDS
 from tl_keras.tasks.room import LEAST, room_for
-from tl_keras.tasks.task import Task, column_of
+from tl_keras.tasks.task import column_of
+from tl_keras.tasks.things import ThingTask, counted, threshold_of
 
 if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
@@ -55,7 +55,7 @@ class Things(NamedTuple):
     ids: np.ndarray
 
 
-class InstanceSegmentation(Task):
+class InstanceSegmentation(ThingTask):
     """An image shows any number of things, each with its pixels.
 
     Truth and prediction are ``tl_keras.data.instances.Instances``.
@@ -64,13 +64,9 @@ class InstanceSegmentation(Task):
     name = "instances"
     line = KINDS["instances"]
     target = "instances"
-    mixed_target = None
     watch = "thing_iou"
     model_name = "instance_segmenter"
-    draws = True
     heads = ("unet", "fcn", "deeplabv3plus", "fpn")
-    resize = "stretch"
-    batch_size = 8
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The kinds of things; of arrays, their numbers."""
@@ -133,11 +129,7 @@ class InstanceSegmentation(Task):
         """The losses of Panoptic-DeepLab, with dice."""
         from tl_keras.tasks.instance_objective import InstanceLoss
 
-        if recipe.class_weights is not None or recipe.label_smoothing:
-            raise InputError(
-                "--task instances knows neither class weights nor label smoothing; "
-                "leave them out of the recipe"
-            )
+        self.check_weights(recipe)
         return InstanceLoss(dice=1.0)
 
     def metrics(self, model: keras.Model) -> list[Any]:
@@ -173,25 +165,15 @@ class InstanceSegmentation(Task):
         """The things in the image's own px."""
         return Instances(frame.mask(prediction.ids, 0), prediction.classes, prediction.scores)
 
-    def tune(
-        self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The score with the highest F1 on these images."""
-        return {"score_threshold": metrics["score_threshold"]}
-
-    def measure(
+    def evaluated(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
-        settings: Mapping[str, Any] | None,
+        threshold: float | None,
     ) -> dict[str, Any]:  # fmt: skip
         """As ``tl_keras.evaluation.evaluate_instances``."""
         from tl_keras.evaluation.instance_metrics import evaluate_instances
 
-        threshold = None if settings is None else threshold_of(settings)
         pairs = zip(truths, predictions, strict=True)
-        found = evaluate_instances(pairs, names, score_threshold=threshold)
-        if threshold is None:
-            found["notes"].append(TUNED)
-        return found
+        return evaluate_instances(pairs, names, score_threshold=threshold)
 
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
         """AP of masks at IoU 0.5, as COCO averages it, and panoptic quality."""
@@ -200,10 +182,6 @@ class InstanceSegmentation(Task):
             "AP (COCO)": metrics["ap"],
             "panoptic quality": metrics["panoptic_quality"],
         }
-
-    def baseline(self, metrics: Mapping[str, Any]) -> tuple[str, float]:
-        """What a model that finds nothing has."""
-        return "finding nothing", 0.0
 
     def table(self, metrics: Mapping[str, Any]) -> list[str]:
         """Average precision, panoptic quality and counts of each kind."""
@@ -234,10 +212,6 @@ class InstanceSegmentation(Task):
             counts = counted(things, names)
             found.append(Things(source, tuple(things), counts, number[own.ids.clip(0)]))
         return found
-
-    def said(self, answer: Things, top: int | None) -> str:
-        """How many things of each kind, and each with its score and corners."""
-        return things_said(answer.things, answer.counts, top)
 
     def told(self, answer: Things) -> dict[str, Any]:
         """With a mapping for each thing, without the pixels; ``--draw`` writes those."""
