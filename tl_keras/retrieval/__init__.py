@@ -23,6 +23,7 @@ _PUBLIC = {
     "Suggestion": "recommendation",
     "VectorIndex": "vector_index",
     "VectorStore": "store",
+    "evaluate_catalogue": "evaluating",
     "index_catalogue": "catalogue",
     "open_catalogue": "catalogue",
     "open_embedder": "embedding",
