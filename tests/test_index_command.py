@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogue_files import NAMES, paint, table, tiny_embedder
+from index_writer import Squares
 from PIL import Image
 
 from tl_keras.cli.main import main
 from tl_keras.retrieval import index_catalogue, open_catalogue, open_embedder, read_catalogue
-from tl_keras.retrieval.catalogue_changes import Changes
 
 WRITER = Path(__file__).parent / "index_writer.py"
 
@@ -160,22 +161,15 @@ def environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def write(root, out, model, step):
-    return subprocess.run(
-        [sys.executable, str(WRITER), str(root), str(out), str(model), str(step)],
-        capture_output=True, text=True, env=environment(), check=False,
-    )  # fmt: skip
-
-
-@pytest.mark.slow
-def test_killed_at_any_step_the_index_opens_and_the_next_run_goes_on(model, tmp_path):
-    """New, changed and deleted pictures in several commits; every item as before or as after."""
-    root, out = tmp_path / "shop", tmp_path / "index"
+@pytest.fixture(scope="module")
+def renewed(tmp_path_factory):
+    """An index of a folder that has changed since: root, index, vectors before and after."""
+    base = tmp_path_factory.mktemp("renewed")
+    root, out = base / "shop", base / "index"
     for number in range(80):
         paint(root / f"{number}.png", number)
-    embedder = open_embedder(model)
-    before = index_catalogue(read_catalogue(root, progress=False), out, embedder)
-    old = dict(zip(before.index.ids(), before.index.vectors(before.index.ids()), strict=True))
+    made = index_catalogue(read_catalogue(root, progress=False), out, Squares())
+    old = dict(zip(made.index.ids(), made.index.vectors(made.index.ids()), strict=True))
     for number in range(70):
         paint(root / f"{number}.png", 1000 + number)
     for number in range(100, 140):
@@ -183,49 +177,59 @@ def test_killed_at_any_step_the_index_opens_and_the_next_run_goes_on(model, tmp_
     for number in range(70, 75):
         (root / f"{number}.png").unlink()
     files = sorted(root.iterdir())
-    new = dict(zip([file.name for file in files], embedder.vectors(files), strict=True))
+    new = dict(zip([file.name for file in files], Squares().vectors(files), strict=True))
+    return root, out, old, new
+
+
+STEPS = [1, 2, 3, 5, 8, 12, 16, 21, 27, 34, 42]
+
+
+@pytest.mark.parametrize(
+    "step", [4, 23, *(pytest.param(step, marks=pytest.mark.slow) for step in STEPS)]
+)
+def test_killed_at_any_step_the_index_opens_and_the_next_run_goes_on(renewed, tmp_path, step):
+    """New, changed and deleted pictures in several commits; every item as before or as after."""
+    root, out, old, new = renewed
     copy = tmp_path / "copy"
-    killed = 0
-    for step in (1, 2, 4, 7, 12, 18, 25, 33, 1000):
-        subprocess.run(["cp", "-r", str(out), str(copy)], check=True)
-        done = write(root, copy, model, step)
-        assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        killed += done.returncode != 0
-        catalogue = open_catalogue(copy, embedder)
-        ids = catalogue.index.ids()
-        assert set(ids) <= set(old) | set(new) and {"75.png", "79.png"} <= set(ids)
-        for one, vector in zip(ids, catalogue.index.vectors(ids), strict=True):
-            near = [v[one] @ vector for v in (old, new) if one in v]
-            assert max(near) > 0.9999, one
-        assert catalogue.search(files[0], k=3)
-        again = index_catalogue(read_catalogue(root, progress=False), copy, embedder)
-        assert sorted(again.index.ids()) == sorted(new)
-        vectors = again.index.vectors([file.name for file in files])
-        assert (vectors * np.stack(list(new.values()))).sum(1).min() > 0.9999
-        if not done.returncode:
-            assert again.changes == Changes(0, 0, 0, 0, len(files), 0, ())
-        subprocess.run(["rm", "-r", str(copy)], check=True)
-    assert killed >= 6
+    shutil.copytree(out, copy)
+    done = subprocess.run(
+        [sys.executable, str(WRITER), str(root), str(copy), str(step)],
+        capture_output=True, text=True, env=environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, (done.stdout, done.stderr)
+    catalogue = open_catalogue(copy, Squares())
+    ids = catalogue.index.ids()
+    assert set(ids) <= set(old) | set(new) and {"75.png", "79.png"} <= set(ids)
+    for one, vector in zip(ids, catalogue.index.vectors(ids), strict=True):
+        assert max(known[one] @ vector for known in (old, new) if one in known) > 0.9999, one
+    assert catalogue.search(root / "75.png", k=3)
+    again = index_catalogue(read_catalogue(root, progress=False), copy, Squares())
+    assert sorted(again.index.ids()) == sorted(new)
+    vectors = again.index.vectors(list(new))
+    assert (vectors * np.stack(list(new.values()))).sum(axis=1).min() > 0.9999
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_a_first_index_opens_and_keeps_what_was_done(model, tmp_path):
+def test_the_command_killed_while_it_embeds(model, tmp_path):
     root, out = tmp_path / "shop", tmp_path / "index"
-    for number in range(1200):
+    words = ["index", str(root), "--out", str(out), "--model", str(model)]
+    for number in range(40):
+        paint(root / f"{number}.png", number)
+    assert main(words) == 0
+    for number in range(40, 3000):
         paint(root / f"{number}.png", number)
     process = subprocess.Popen(
-        [sys.executable, str(WRITER), str(root), str(out), str(model), "100000"],
-        env=environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [sys.executable, "-m", "tl_keras.cli.main", *words],
+        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
-    deadline = time.monotonic() + 240
-    while not len(list(out.glob("segment-*"))) > 0 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    said, deadline = b"", time.monotonic() + 240
+    while b"embedding" not in said and time.monotonic() < deadline:
+        said += os.read(process.stderr.fileno(), 4096)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    embedder = open_embedder(model)
-    held = open_catalogue(out, embedder).index.count()
-    assert held < 1200
-    again = index_catalogue(read_catalogue(root, progress=False), out, embedder)
-    assert again.changes.unchanged == held and again.changes.added == 1200 - held
-    assert again.changes.embedded == 1200 - held
+    assert process.wait() == -signal.SIGKILL
+    held = open_catalogue(out, open_embedder(model)).index.count()
+    assert 40 <= held < 3000
+    assert open_catalogue(out).similar("0.png", k=5)
+    again = index_catalogue(read_catalogue(root, progress=False), out, open_embedder(model))
+    assert (again.changes.unchanged, again.changes.added) == (held, 3000 - held)
+    assert again.changes.embedded == 3000 - held
