@@ -26,7 +26,7 @@ CASES = [
 SQUARE, PLACES = 16, [(y, x) for y in (72, 136) for x in (72, 136)]
 # Where sums along many shortcuts would saturate ReLU6, or spread light over the whole map, the
 # branches have to be fainter than what they are added to.
-FAINT = ("mobilenet_v2", "resnet152")
+FAINT = ("mobilenet_v2", "resnet152", "efficientnet_b6", "efficientnet_b7", "efficientnet_v2")
 
 
 def averaging(base):
