@@ -1,5 +1,6 @@
 """So many images of each class, and what remains of the table to measure on."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -54,9 +55,13 @@ def shot_positions(
             "name their classes, or leave them out"
         )
     units = units_of(examples, seed, grouped=examples.groups is not None, repeat=repeat)
+    of_class: dict[int, list[Positions]] = defaultdict(list)
+    for unit in units:
+        for label, positions in _distinct(examples, unit).items():
+            of_class[label].append(positions)
     drawn: list[int] = []
     for label, name in enumerate(examples.class_names):
-        having = [u for u in (_distinct(examples, unit, label) for unit in units) if u]
+        having = of_class[label]
         # The last unit stays, so that there is something to measure on.
         found = list(_in_turn(having[:-1] if leave else having))[:shots]
         if len(found) < shots:
@@ -70,9 +75,8 @@ def shot_positions(
         drawn += found
     spent = set(drawn)
     rest = [i for unit in units if not spent.intersection(unit) for i in unit]
-    lacking = [
-        name for label, name in enumerate(examples.class_names) if label not in set(labels[rest])
-    ]
+    remaining = set(labels[rest].tolist())
+    lacking = [name for label, name in enumerate(examples.class_names) if label not in remaining]
     if leave and lacking:
         raise InputError(
             f"nothing of class {lacking[0]!r} remains to measure on, for its groups were drawn for "
@@ -81,10 +85,12 @@ def shot_positions(
     return sorted(drawn), sorted(rest)
 
 
-def _distinct(examples: "Examples", unit: Positions, label: int) -> Positions:
-    """Positions of a unit that have the label, one of each content."""
-    found = {examples.digests[i]: i for i in reversed(unit) if examples.labels[i] == label}
-    return sorted(found.values())
+def _distinct(examples: "Examples", unit: Positions) -> dict[int, Positions]:
+    """Label -> positions of a unit that have it, one of each content."""
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for position in unit:
+        found[int(examples.labels[position])].setdefault(examples.digests[position], position)
+    return {label: list(positions.values()) for label, positions in found.items()}
 
 
 def _in_turn(units: Sequence[Positions]) -> Iterator[int]:
