@@ -8,9 +8,9 @@ Bases: every one that `tl-keras rank` would compare by default (KERAS_HOME says 
 are).  Five real sets; on those that bring no split the seed draws the halves.  Scores see training
 images only, accuracy is of the other part, and no test image chooses anything.
 
-Three accuracies, each of the same images: "head", a softmax head in closed form on frozen features;
-"fine_tune", the recipe of that name without validation data, its head for 30 epochs, then
-everything for --epochs.  Each run is one JSON file; what is there is not run again, so a killed run
+Two accuracies, both on the same images: "head", a softmax head in closed form on frozen features;
+"fine_tune", the recipe of that name as a user gets it: a fifth of the training part validates, and
+the best epoch is kept.  Each run is one JSON file; what is there is not run again, so a killed run
 costs no more than itself, and several processes may share the work by --sets and --bases.
 
 The summary gives Kendall's tau, weighted as in Vigna 2015 (1 the same order, -1 the reverse; the
@@ -90,15 +90,17 @@ class Scores:
 
 def fine_tune(base, name: str, seed: int, options) -> dict:
     """Accuracy on the other part after training everything."""
-    train, test = load_set(name, seed)
+    whole, test = load_set(name, seed)
+    train, val = whole.split(0.2, seed=seed)
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     head, everything = RECIPES["fine_tune"].stages
-    stages = replace(head, epochs=30), replace(everything, epochs=options.epochs)
-    recipe = replace(RECIPES["fine_tune"], stages=stages)
+    everything = replace(everything, epochs=options.epochs or everything.epochs)
+    recipe = replace(RECIPES["fine_tune"], stages=(head, everything))
     model = _model(base, len(train.class_names))
-    run = tl.fit(model, train, recipe=recipe, seed=seed, verbose=False)
-    return {"fine_tune": run.evaluate(test)["accuracy"]["value"], "epochs": options.epochs}
+    run = tl.fit(model, train, val, recipe=recipe, seed=seed, verbose=False)
+    accuracy = run.evaluate(test)["accuracy"]["value"]
+    return {"fine_tune": accuracy, "epochs": everything.epochs}
 
 
 def _model(base, classes: int) -> keras.Model:
@@ -189,7 +191,7 @@ def main() -> None:
     parser.add_argument("measure", choices=["scores", "fine_tune", "summary"])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=5, help="of training everything")
+    parser.add_argument("--epochs", type=int, help="of training everything (default: the recipe's)")
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--bases", nargs="+", help="as for tl-keras rank --backbones")
     parser.add_argument(

@@ -12,7 +12,13 @@ SCORES = {"log_me": "LogME", "h_score": "H-score", "probe": "probe", "nearest": 
 """Fields of :class:`Ranked` that say how well a base suits the data -> what they are called."""
 
 DRIVER = "log_me"
-"""The score that decides about the order."""
+"""The score that decides about the order.
+
+Measured (``benchmarks/rank.py``, six small bases): weighted tau against the accuracy of heads in
+closed form on images apart, hymenoptera and magnetic-tile (there mean of three halves): LogME 0.86
+and 0.71, probe 0.86 and 0.44, 5-NN 0.79 and 0.42, H-score 0.84 and 0.37, parameters 0.45 and 0.33.
+Two sets are few, and heads are not yet fine-tuned bases, which the benchmark measures, too.
+"""
 
 
 @dataclass(frozen=True)
