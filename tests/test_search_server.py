@@ -1,5 +1,6 @@
 """The search page's server: what it tells, what it refuses, and what it never tells."""
 
+import gc
 import http.client
 import io
 import json
@@ -17,9 +18,9 @@ from PIL import Image
 from shops import ODD, paint
 
 from tl_keras.errors import InputError
-from tl_keras.retrieval import open_catalogue
+from tl_keras.retrieval import Embedder, open_catalogue
 from tl_keras.retrieval.page import SearchServer
-from tl_keras.retrieval.page.answers import MAX_UPLOAD
+from tl_keras.retrieval.page.answers import MAX_UPLOAD, Answers
 from tl_keras.retrieval.page.overview import Overview
 
 
@@ -115,6 +116,16 @@ def test_searches_are_those_of_the_catalogue(server, shop, tmp_path):
     assert "images/00.png" not in {hit["id"] for hit in answer["hits"]}
 
 
+def test_near_duplicates_are_nearer_where_likeness_was_trained(shop):
+    own = shop.embedder
+    trained = Embedder(own.model, image_size=own.image_size, source=own.source, task_name="embed")
+    answers = Answers(open_catalogue(shop.folder, trained))
+    found = json.loads(answers.similar({"id": "images/00.png", "collapse": "1"}).body)
+    wanted = expected(shop.similar("images/00.png", 24, collapse=0.999))
+    assert told(found) == wanted
+    assert wanted != expected(shop.similar("images/00.png", 24, collapse=0.98))
+
+
 def test_items_to_pick_are_filtered_and_every_one_comes_once(server, shop):
     seen = []
     for start in (0, 10, 20, 30, 40):
@@ -208,7 +219,7 @@ def test_uploads_that_are_too_large_are_refused_before_they_are_read(server):
     began = time.monotonic()
     head = "POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999\r\n\r\n"
     assert b" 413 " in raw(server, head.encode())
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 18
 
 
 @pytest.mark.parametrize(
@@ -237,6 +248,18 @@ def test_an_upload_broken_off_ends_quietly(server, capfd):
     head = "POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nabc"
     assert raw(server, head.encode()) == b""
     assert ask(server, "/api/about")[0] == 200
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("error")
+def test_visitors_who_leave_amid_an_answer_leave_nothing_behind(server, capfd):
+    for _ in range(20):
+        with socket.create_connection(server.server_address[:2]) as gone:
+            # Linger 0: closing breaks the connection off.
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            gone.sendall(b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
+    assert ask(server, "/api/about")[0] == 200
+    gc.collect()
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -299,7 +322,7 @@ def test_a_slow_visitor_holds_nobody_up_and_there_is_a_bound(server):
         one.sendall(b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Le")
     began = time.monotonic()
     assert ask(server, "/api/about")[0] == 200
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 18
     slow += [socket.create_connection(server.server_address[:2]) for _ in range(40)]
     time.sleep(0.2)
     slow[-1].settimeout(10)

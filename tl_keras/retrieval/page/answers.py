@@ -20,7 +20,9 @@ MAX_UPLOAD = 20 * 2**20
 _MOST = 200  # results
 _SIDE = 320  # px of a picture's longer side
 _KEPT = 1000  # pictures, about 15 kB each
-_COLLAPSE = 0.98  # cosine from which two pictures are near-duplicates
+# Cosines from which two pictures are near-duplicates; training for likeness brings whole classes
+# near each other.
+_COLLAPSE, _COLLAPSE_TRAINED = 0.98, 0.999
 _LONGEST_WHERE = 4096  # characters
 
 
@@ -60,6 +62,8 @@ class Answers:
         self._catalogue = catalogue
         # One picture through the network at a time, and few decoded ones in memory.
         self._search, self._decoding = threading.Lock(), threading.BoundedSemaphore(2)
+        trained = catalogue.embedder.task_name == "embed"
+        self._collapse = _COLLAPSE_TRAINED if trained else _COLLAPSE
         self._overview = Overview(catalogue.index)
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._kept = threading.Lock()
@@ -87,7 +91,7 @@ class Answers:
 
     def similar(self, asked: Mapping[str, str]) -> Answer:
         """What is like an item of the catalogue: ``id``, ``k``, ``where``, ``collapse``."""
-        item, options = asked.get("id", ""), _search(asked)
+        item, options = asked.get("id", ""), self._options(asked)
         with self._search:
             row = self._of(item)
             if row is None:
@@ -99,7 +103,7 @@ class Answers:
 
     def search(self, asked: Mapping[str, str], picture: bytes) -> Answer:
         """What is like a picture: ``k``, ``where``, ``collapse``."""
-        options = _search(asked)
+        options = self._options(asked)
         try:
             with self._search:
                 hits = self._catalogue.search(picture, **options)
@@ -134,6 +138,14 @@ class Answers:
                 self._pictures.popitem(last=False)
         return Answer(200, "image/jpeg", data, lasting=True)
 
+    def _options(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """Arguments of a search, from those of an address."""
+        return {
+            "k": _whole(asked, "k", 24, 1, _MOST),
+            "where": _where(asked),
+            "collapse": self._collapse if asked.get("collapse") == "1" else None,
+        }
+
     def _of(self, item: str) -> dict[str, Any] | None:
         try:
             return self._catalogue.index.metadata([item])[0]
@@ -161,15 +173,6 @@ def _listed(hits: Sequence[Any]) -> list[dict[str, Any]]:
         }
         for hit in hits
     ]
-
-
-def _search(asked: Mapping[str, str]) -> dict[str, Any]:
-    """Arguments of a search, from those of an address."""
-    return {
-        "k": _whole(asked, "k", 24, 1, _MOST),
-        "where": _where(asked),
-        "collapse": _COLLAPSE if asked.get("collapse") == "1" else None,
-    }
 
 
 def _whole(asked: Mapping[str, str], name: str, usual: int, low: int, high: int) -> int:

@@ -122,6 +122,12 @@ class _Handler(BaseHTTPRequestHandler):
     # Head and body go out together: apart, they wait for each other's receipt, 40 ms.
     wbufsize, disable_nagle_algorithm = 1 << 16, True
 
+    def finish(self) -> None:
+        """Close the connection, also where the visitor has gone amid an answer."""
+        with contextlib.suppress(OSError):
+            super().finish()
+        self.rfile.close()
+
     def do_GET(self) -> None:
         """A file of the page, or an answer."""
         answers = self.server.answers
