@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  tl-keras train known/ --task embed --output saved_models/people      a folder per person
-  tl-keras faces enroll gallery/ staff/ --model saved_models/people    others, a folder per person
+  tl-keras train known/ --task embed --recipe whitening --output saved_models/people
+  tl-keras faces enroll gallery/ staff/ --model saved_models/people    a folder per person
   tl-keras faces enroll gallery/ ann1.jpg ann2.jpg --name Ann
   tl-keras faces apart gallery/ volunteers/        who set the thresholds: 100 pictures or more
   tl-keras faces verify gallery/ a.jpg b.jpg       one person or two?
