@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+import tl_keras as tl
 from tl_keras.cli.main import main
 from tl_keras.errors import InputError
 from tl_keras.retrieval import FaceGallery
@@ -223,3 +225,31 @@ def test_the_commands(people, tmp_path, capsys):
     listed = json.loads(said("list", gallery, "--json").out)
     assert listed["enrolled"] == dict.fromkeys(NAMES[:4], 5)
     assert listed["apart"] == dict.fromkeys(NAMES[4:7], 5)
+
+
+@pytest.mark.slow
+def test_real_people_who_took_no_part_in_training(shared_data, imagenet_home, tmp_path):
+    """20 people of AT&T's train, 19 are told apart; 9 of these are enrolled, 10 are not."""
+    examples = tl.data.from_folder(shared_data / "faces", progress=False)
+    sides = []
+    for chosen in (range(20), range(20, 39)):
+        side = examples.subset(np.flatnonzero(np.isin(examples.labels, chosen)))
+        names = tuple(examples.class_names[number] for number in chosen)
+        sides.append(replace(side, labels=side.labels - chosen[0], class_names=names))
+    train, test = sides
+    file = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_128_no_top.h5"
+    model = tl.build_embedder(
+        "mobilenet_v2_035", 192, image_size=128, weights=imagenet_home / "models" / file, stride=16
+    )
+    run = tl.fit(model, train, recipe="whitening", resize="stretch", verbose=False)
+    assert run.evaluate(test)["verification"]["equal_error_rate"]["value"] < 0.055
+    gallery = FaceGallery.create(tmp_path / "gallery", open_embedder(run.save(tmp_path / "run")))
+    names = [test.class_names[label] for label in test.labels]
+    rows = np.arange(len(test))
+    known, early = test.labels < 9, rows % 10 < 5
+    for add, chosen in ((gallery.enroll, known & early), (gallery.set_apart, ~known & early)):
+        add([test.paths[row] for row in rows[chosen]], [names[row] for row in rows[chosen]])
+    late = rows[known & ~early]
+    found = gallery.identify([test.paths[row] for row in late], false_alarm_rate=0.1)
+    assert np.mean([one.person == names[row] for one, row in zip(found, late, strict=True)]) > 0.9
+    assert all(one.person in (None, names[row]) for one, row in zip(found, late, strict=True))
