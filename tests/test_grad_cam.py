@@ -148,6 +148,7 @@ np.save("found.npy", grad_cam(model, np.load("images.npy"), [0, 1, 2]))
 """
 
 
+@pytest.mark.slow
 def test_on_jax_it_says_the_same(model, images, tmp_path):
     pytest.importorskip("jax")
     model.save(tmp_path / "model.keras")
