@@ -25,7 +25,7 @@ from tl_keras.data.instances import Instances
 from tl_keras.data.sample_examples import sample_examples
 from tl_keras.data.samples import sample_set
 from tl_keras.errors import InputError
-from tl_keras.tasks.kinds import AVERAGED, KINDS, WITH_BACKGROUND
+from tl_keras.tasks.kinds import AVERAGED, KINDS, POOLED, WITH_BACKGROUND
 from tl_keras.tasks.registry import TASKS, get_task
 from tl_keras.tasks.task import Pace
 from tl_keras.training.dense_recipes import dense_recipe
@@ -242,7 +242,7 @@ def test_every_task_has_a_line_and_a_record():
     assert list(KINDS) == list(TASKS)
     for name, task in TASKS.items():
         assert task.name == name and task.line == KINDS[name]
-        assert task.pooled == (name in AVERAGED)
+        assert task.pooled == (name in POOLED) and set(AVERAGED) <= set(POOLED)
 
 
 def test_norms_of_the_head_move_in_the_first_stage_alone():
