@@ -12,9 +12,9 @@ from tl_keras.errors import InputError
 # name -> (module, one line of help); a module is imported when its command is used.
 COMMANDS = {
     "check": ("tl_keras.cli.check", "look for what is wrong with data, before training on it"),
-    "train": ("tl_keras.cli.train", "train a classifier on a folder of images"),
+    "train": ("tl_keras.cli.train", "train on images: classes, tags, boxes, masks, vectors"),
     "add-class": ("tl_keras.cli.add_class", "teach a trained model new classes, in seconds"),
-    "predict": ("tl_keras.cli.predict", "name the class of new images"),
+    "predict": ("tl_keras.cli.predict", "what a trained model says of new images"),
     "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),
     "faces": ("tl_keras.cli.faces", "enroll people, compare two pictures, name who is in one"),
     "zero-shot": ("tl_keras.cli.zero_shot", "name images by texts of your own, untrained"),
@@ -35,6 +35,7 @@ start here:
   tl-keras train photos/                photos/ holds a folder per class (ants/, bees/, ...)
   tl-keras predict saved_models/photos new/*.jpg
   tl-keras evaluate saved_models/photos held_out/
+  tl-keras index shop/ --out shop-index && tl-keras search shop-index query.jpg
   tl-keras COMMAND --help               every option, with examples
 
 exit code: 0 done; 2 the input is at fault, the message says how to mend it; 1 a defect of ours
