@@ -13,8 +13,7 @@ from PIL import Image, ImageDraw
 
 from tl_keras.data.checking.findings import KINDS, SEVERITIES, Finding
 from tl_keras.data.decoding import UnreadableImageError, decode, open_regular
-from tl_keras.errors import InputError
-from tl_keras.evaluation.report_style import STYLE
+from tl_keras.evaluation.html_page import html_page, save_page
 
 if TYPE_CHECKING:
     from tl_keras.data.examples import Examples
@@ -76,38 +75,12 @@ def write_check_page(
         for kind in KINDS
         if counts[kind]
     )
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<style>
-{STYLE}{_STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<h1>{escape(title)}</h1>
-<p>{len(examples):,} pictures, {len(examples.class_names):,} classes. {_verdict(findings)}
-No file was changed.</p>
-{_overview(counts)}
-</header>
-{sections}
-</main>
-</body>
-</html>
-"""
-    target = Path(path)
-    try:
-        # A name that was never valid text (a stray byte in a file's name) must not stop the page.
-        target.write_text(page, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(
-            f"the page {target} cannot be written ({error.strerror}); name a file that can"
-        ) from None
-    return target
+    about = (
+        f"<p>{len(examples):,} pictures, {len(examples.class_names):,} classes. "
+        f"{_verdict(findings)}\nNo file was changed.</p>\n{_overview(counts)}"
+    )
+    page = html_page(title, about, sections, _STYLE)
+    return save_page(path, page)
 
 
 class _Pictures:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tl_keras.errors import InputError
-from tl_keras.evaluation.neighbours import results_of
+from tl_keras.evaluation.neighbours import asked_of, results_of
 
 
 class SheetHit(NamedTuple):
@@ -90,15 +90,8 @@ def contact_rows(
         >>> [row.hits[0].right for row in some.drawn], some.worst
         ([True, True, True, True], ())
     """
-    vectors = np.asarray(vectors, np.float32)
     own = queries is None
-    asked = vectors if own else np.asarray(queries, np.float32)
-    asked_labels = labels if own else query_labels
-    if len(vectors) != len(labels) or asked_labels is None or len(asked) != len(asked_labels):
-        raise InputError(
-            f"{len(vectors)} vectors with {len(labels)} labels, {len(asked)} queries with "
-            f"{0 if asked_labels is None else len(asked_labels)}; give a label for each"
-        )
+    vectors, asked, asked_labels = asked_of(vectors, labels, queries, query_labels)
     known = dict.fromkeys(one for one in (*labels, *asked_labels) if one is not None and one != -1)
     numbers = {label: number for number, label in enumerate(known)}
     of_items = np.array([numbers.get(label, -1) for label in labels], np.int64)

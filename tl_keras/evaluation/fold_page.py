@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.evaluation.fold_figures import INTERVAL
+from tl_keras.evaluation.html_page import html_page
 from tl_keras.evaluation.report_blocks import bars, cards, facts, reproduction, section, share
-from tl_keras.evaluation.report_style import STYLE
 
 
 def write_fold_page(
@@ -62,28 +62,8 @@ def write_fold_page(
         section("What was trained on what", facts(about)),
         section("How to do it again", reproduction(reproduce)),
     ])  # fmt: skip
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<style>
-{STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<h1>{escape(title)}</h1>
-<p>Means over {len(folds)} folds. Range: {INTERVAL}.</p>
-{cards(shown)}
-</header>
-{body}
-</main>
-</body>
-</html>
-"""
+    head = f"<p>Means over {len(folds)} folds. Range: {INTERVAL}.</p>\n{cards(shown)}"
+    page = html_page(title, head, body)
     target = Path(path)
     target.write_text(page, encoding="utf-8", errors="replace")
     return target

@@ -1,8 +1,11 @@
 """Exact nearest neighbours by matrix products, in plain numpy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+
+from tl_keras.errors import InputError
 
 _BLOCK = 1 << 24  # scores held at once: 64 MiB
 _QUERIES_AT_ONCE = 256
@@ -90,3 +93,35 @@ def results_of(
             itself[~itself.any(axis=1), -1] = True
             rows, scores = (one[~itself].reshape(len(rows), k) for one in (rows, scores))
         yield some, rows, scores
+
+
+def asked_of(
+    vectors: Any, labels: Sequence[Any], queries: Any, query_labels: Sequence[Any] | None
+) -> tuple[np.ndarray, np.ndarray, Sequence[Any]]:
+    """Who searches among labelled vectors: queries of their own, or the vectors themselves.
+
+    Args:
+        vectors: Of the catalogue, (N, D).
+        labels: The label of each.
+        queries: (Q, D); None: every item of the catalogue.
+        query_labels: The label of each query, where there are queries.
+
+    Returns:
+        The vectors, float32 (N, D); those that search, float32; and the labels of these.
+
+    Raises:
+        InputError: There is not a label for each.
+
+    Example:
+        >>> asked_of(np.eye(2), ["a", "b"], None, None)[2]
+        ['a', 'b']
+    """
+    vectors = np.asarray(vectors, np.float32)
+    asked = vectors if queries is None else np.asarray(queries, np.float32)
+    asked_labels = labels if queries is None else query_labels
+    if len(vectors) != len(labels) or asked_labels is None or len(asked) != len(asked_labels):
+        raise InputError(
+            f"{len(vectors)} vectors with {len(labels)} labels, {len(asked)} queries with "
+            f"{0 if asked_labels is None else len(asked_labels)}; give a label for each"
+        )
+    return vectors, asked, asked_labels

@@ -7,7 +7,7 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure, figure, wilson_interval
-from tl_keras.evaluation.neighbours import results_of
+from tl_keras.evaluation.neighbours import asked_of, results_of
 
 _PSEUDO = (0.0, 1.0)  # two pseudo-queries, so that a handful of equal values is not certainty
 
@@ -130,15 +130,8 @@ def evaluate_retrieval(
         >>> found["precision"]["1"]["value"]
         1.0
     """
-    vectors = np.asarray(vectors, np.float32)
     own = queries is None
-    asked = vectors if own else np.asarray(queries, np.float32)
-    asked_labels = labels if own else query_labels
-    if len(vectors) != len(labels) or asked_labels is None or len(asked) != len(asked_labels):
-        raise InputError(
-            f"{len(vectors)} vectors with {len(labels)} labels, {len(asked)} queries with "
-            f"{0 if asked_labels is None else len(asked_labels)}; give a label for each"
-        )
+    vectors, asked, asked_labels = asked_of(vectors, labels, queries, query_labels)
     names = {label: number for number, label in enumerate(dict.fromkeys([*labels, *asked_labels]))}
     numbers = np.array([names[label] for label in labels])
     counts = np.bincount(numbers, minlength=len(names))

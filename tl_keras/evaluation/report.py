@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tl_keras.evaluation.html_page import html_page
 from tl_keras.evaluation.plots import draw_learning_curves
 from tl_keras.evaluation.report_blocks import (
     bars,
@@ -19,7 +20,6 @@ from tl_keras.evaluation.report_blocks import (
     skipped_list,
     thumbnail,
 )
-from tl_keras.evaluation.report_style import STYLE
 
 
 def write_report(
@@ -79,28 +79,11 @@ def write_report(
         section("Files left out", skipped_list(skipped)),
         section("How to do it again", reproduction(reproduce or {})),
     ]
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<style>
-{STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<h1>{escape(title)}</h1>
-<p>Measured on {escape(measured)}. The ranges are 95 % confidence intervals.</p>
-{cards(headline)}
-</header>
-{"".join(parts)}
-</main>
-</body>
-</html>
-"""
+    about = (
+        f"<p>Measured on {escape(measured)}. The ranges are 95 % confidence intervals.</p>\n"
+        f"{cards(headline)}"
+    )
+    page = html_page(title, about, "".join(parts))
     target = Path(path)
     # A name that was never valid text (a stray byte in a file's name) must not stop the report.
     target.write_text(page, encoding="utf-8", errors="replace")

@@ -6,11 +6,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from tl_keras.errors import InputError
 from tl_keras.evaluation.embedding_sections import search_section
+from tl_keras.evaluation.html_page import html_page, save_page
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.evaluation.report_blocks import cards, section
-from tl_keras.evaluation.report_style import STYLE
 
 
 def search_headline(metrics: Mapping[str, Any]) -> dict[str, Figure]:
@@ -53,35 +52,11 @@ def write_search_page(
         >>> write_search_page("search.html", metrics, sheet, title="shop", measured="9 queries")
         ... # doctest: +SKIP
     """
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<style>
-{STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<h1>{escape(title)}</h1>
-<p>{escape(measured)} The ranges are 95 % confidence intervals.</p>
-{cards(search_headline(metrics))}
-</header>
-{section("What was searched for and found", sheet)}
-{section("Category by category", search_section(metrics))}
-</main>
-</body>
-</html>
-"""
-    target = Path(path)
-    try:
-        # A name that was never valid text (a stray byte in a file's name) must not stop the page.
-        target.write_text(page, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(
-            f"the page {target} cannot be written ({error.strerror}); name a file that can"
-        ) from None
-    return target
+    about = (
+        f"<p>{escape(measured)} The ranges are 95 % confidence intervals.</p>\n"
+        f"{cards(search_headline(metrics))}"
+    )
+    found = section("What was searched for and found", sheet)
+    body = f"{found}\n{section('Category by category', search_section(metrics))}"
+    page = html_page(title, about, body)
+    return save_page(path, page)
