@@ -1,17 +1,19 @@
 """How well scores without training order bases by their accuracy after training.
 
     python benchmarks/rank.py scores --output rank/       # features once, scores, closed-form heads
-    python benchmarks/rank.py fine_tune --output rank/    # hours on a CPU
+    python benchmarks/rank.py fine_tune --output rank/    # two hours on two cores
+    python benchmarks/rank.py feature_extraction --output rank/
     python benchmarks/rank.py summary --output rank/
 
 Bases: every one that `tl-keras rank` would compare by default (KERAS_HOME says where their weights
 are).  Five real sets; on those that bring no split the seed draws the halves.  Scores see training
 images only, accuracy is of the other part, and no test image chooses anything.
 
-Two accuracies, both on the same images: "head", a softmax head in closed form on frozen features;
-"fine_tune", the recipe of that name as a user gets it: a fifth of the training part validates, and
-the best epoch is kept.  Each run is one JSON file; what is there is not run again, so a killed run
-costs no more than itself, and several processes may share the work by --sets and --bases.
+Three accuracies, all on the same images: "head", a softmax head in closed form on frozen features;
+"feature_extraction" and "fine_tune", the recipes of that name as a user gets them: a fifth of the
+training part validates, and the best epoch is kept.  Each run is one JSON file; what is there is
+not run again, so a killed run costs no more than itself, and several processes may share the work
+by --sets and --bases.
 
 The summary gives Kendall's tau, weighted as in Vigna 2015 (1 the same order, -1 the reverse; the
 best bases weigh most), and the regret: the accuracy that choosing the base with the highest score
@@ -24,7 +26,6 @@ import os
 import sys
 import time
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -40,11 +41,11 @@ from tl_keras.training.closed_form import closed_form_head
 from tl_keras.training.feature_cache import FeatureCache
 from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.probing import linear_probe
-from tl_keras.training.recipes import RECIPES
 
 SETS = ("hymenoptera", "pets", "brain-mri", "magnetic-tile", "fashion")
 SCORES = ("log_me", "h_score", "h_score_plain", "probe", "nearest", "parameters")
-TARGETS = ("head", "fine_tune")
+TRAINED = ("feature_extraction", "fine_tune")  # recipes
+TARGETS = ("head", *TRAINED)
 
 
 class Scores:
@@ -88,19 +89,17 @@ class Scores:
         return self._features[base, name]
 
 
-def fine_tune(base, name: str, seed: int, options) -> dict:
-    """Accuracy on the other part after training everything."""
+def trained(base, name: str, seed: int, options) -> dict:
+    """Accuracy on the other part after training by a recipe."""
     whole, test = load_set(name, seed)
     train, val = whole.split(0.2, seed=seed)
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    head, everything = RECIPES["fine_tune"].stages
-    everything = replace(everything, epochs=options.epochs or everything.epochs)
-    recipe = replace(RECIPES["fine_tune"], stages=(head, everything))
     model = _model(base, len(train.class_names))
-    run = tl.fit(model, train, val, recipe=recipe, seed=seed, verbose=False)
-    accuracy = run.evaluate(test)["accuracy"]["value"]
-    return {"fine_tune": accuracy, "epochs": everything.epochs}
+    recipe = options.measure
+    run = tl.fit(model, train, val, recipe=recipe, seed=seed, cache="memory", verbose=False)
+    metrics = run.evaluate(test)
+    return {recipe: metrics["accuracy"]["value"], f"{recipe}_val": run.metrics["accuracy"]["value"]}
 
 
 def _model(base, classes: int) -> keras.Model:
@@ -109,7 +108,7 @@ def _model(base, classes: int) -> keras.Model:
 
 
 def measure(options) -> None:
-    run = {"scores": Scores(), "fine_tune": fine_tune}[options.measure]
+    run = Scores() if options.measure == "scores" else trained
     bases = asked_for(options.bases) if options.bases else bases_at_hand()
     until = time.monotonic() + 60 * options.minutes
     for seed in range(options.seeds):
@@ -134,7 +133,7 @@ def summary(options) -> None:
     """Tables of accuracy, of weighted tau and of regret."""
     rows = defaultdict(dict)  # (set, seed) -> base -> figures
     for file in sorted(options.output.glob("*/*/*/*.json")):
-        if file.parts[-4] in ("scores", "fine_tune"):
+        if file.parts[-4] in ("scores", *TRAINED):
             rows[file.parts[-3], int(file.stem)].setdefault(file.parts[-2], {}).update(
                 json.loads(file.read_text())
             )
@@ -188,10 +187,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("measure", choices=["scores", "fine_tune", "summary"])
+    parser.add_argument("measure", choices=["scores", *TRAINED, "summary"])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, help="of training everything (default: the recipe's)")
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--bases", nargs="+", help="as for tl-keras rank --backbones")
     parser.add_argument(
