@@ -34,7 +34,7 @@ def test_every_field_survives_a_round_trip(tmp_path):
     recipe = Recipe(
         "mine", (Stage("head", 1, solver="ridge"), stage, Stage("all", 2, "all")), reason="why not",
         bottom_rate=0.03, weight_decay=0.2, clip_norm=1.5, ema=0.99, loss="focal",
-        label_smoothing=0.1, class_weights={"ants, bees": 2.0, "x=1": 0.5},
+        label_smoothing=0.1, dropout=0.3, class_weights={"ants, bees": 2.0, "x=1": 0.5},
         balance="sqrt",
     )  # fmt: skip
     assert read_recipe(write_recipe(recipe, tmp_path / "a.toml")) == recipe

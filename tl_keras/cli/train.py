@@ -94,7 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--head",
         metavar="NAME",
         help="what reads the base's maps: fcos or yolov8 (needs keras-cv) to detect; unet, fcn, "
-        "deeplabv3plus or fpn to segment or find instances (default: the first)",
+        "deeplabv3plus or fpn to segment or find instances; plain or wide (a hidden layer) to "
+        "classify (default: the first)",
     )
     parser.add_argument(
         "--batch-size",

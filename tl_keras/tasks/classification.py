@@ -45,6 +45,7 @@ class Classification(Task):
     model_name = "classifier"
     pooled = True
     losses = ("crossentropy", "focal", "logit_adjusted")
+    heads = ("plain", "wide")
     worst_note = SEEN_FOR
 
     def names(self, data: Any) -> tuple[str, ...]:
@@ -57,10 +58,13 @@ class Classification(Task):
         self, backbone: str, names: Sequence[str], *, image_size: int | None, weights: str | None,
         head: str | None = None,
     ) -> keras.Model:  # fmt: skip
-        """``build_classifier``."""
+        """``build_classifier``; wide: mean and maximum side by side, and a hidden layer of 512."""
         from tl_keras.builders.classifier import build_classifier
 
-        return build_classifier(backbone, len(names), image_size=image_size, weights=weights)
+        wide = {"pooling": "avg_max", "hidden": (512,)} if head == "wide" else {}
+        return build_classifier(
+            backbone, len(names), image_size=image_size, weights=weights, **wide
+        )
 
     def prepared(self, data: Any, names: Sequence[str] | None = None) -> Any:
         """Examples that all have a label, which is a position in ``names``."""

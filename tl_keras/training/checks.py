@@ -117,7 +117,9 @@ def _check_solved(model: keras.Model, stage: Stage, task: Task) -> None:
 def _check_trained(recipe: Recipe) -> None:
     """Refuse settings of training where nothing is trained."""
     plain = Recipe(recipe.name, recipe.stages)
-    named = ("loss", "label_smoothing", "class_weights", "balance", "ema", "clip_norm")
+    named = (
+        "loss", "label_smoothing", "dropout", "class_weights", "balance", "ema", "clip_norm"
+    )  # fmt: skip
     without = [name for name in named if getattr(recipe, name) != getattr(plain, name)]
     if without and all(stage.solver is not None for stage in recipe.stages):
         raise InputError(

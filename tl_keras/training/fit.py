@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from tl_keras.builders.head_dropout import set_dropout
 from tl_keras.data.splitting import check_seed
 from tl_keras.errors import InputError
 from tl_keras.tasks.registry import get_task, task_of
@@ -156,6 +157,8 @@ def fit(
         print(f"Recipe: {recipe.name} ({stages}): {recipe.reason}.", file=sys.stderr)
         if placement.kind != "cpu":
             print(f"Trains on {placement}.", file=sys.stderr)
+    if recipe.dropout is not None:
+        set_dropout(model, recipe.dropout)
     keras.utils.set_random_seed(seed)  # of weights that are made for the loss
     learner = task.learner(model, recipe, counts)
     journal = Journal(learner, verbose, task.watch)

@@ -121,6 +121,8 @@ class Recipe:
             arXiv:2007.07314); of embedders those of ``tl_keras.tasks.embedding_objective``.  Where
             a task has no ``"crossentropy"``, that stands for its first loss.
         label_smoothing: Share of each target spread over all classes, in [0, 1).
+        dropout: Share of the head's features dropped in training, in [0, 1); None: what the model
+            was built with.
         class_weights: ``"balanced"`` (inverse frequency), ``"effective"`` (effective number of
             samples, arXiv:1901.05555), or a mapping from class name or number to weight; None:
             every image counts the same.
@@ -147,6 +149,7 @@ class Recipe:
     ema: float | None = None
     loss: str = "crossentropy"
     label_smoothing: float = 0.0
+    dropout: float | None = None
     class_weights: str | Mapping[str | int, float] | None = None
     balance: str | None = None
 
@@ -158,6 +161,7 @@ class Recipe:
             "ema is a momentum in [0, 1), or None": self.ema is not None and not 0 <= self.ema < 1,
             f"loss is one of {', '.join(LOSSES)}": self.loss not in LOSSES,
             "label_smoothing is in [0, 1)": not 0 <= self.label_smoothing < 1,
+            "dropout is in [0, 1), or None": self.dropout is not None and not 0 <= self.dropout < 1,
             f"class_weights is one of {', '.join(CLASS_WEIGHTS)}, a mapping, or None": not (
                 self.class_weights is None
                 or isinstance(self.class_weights, Mapping)
