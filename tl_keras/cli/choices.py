@@ -69,7 +69,7 @@ def data(options: Any) -> Data:
         InputError: They cannot be read, or parted.
     """
     from tl_keras.data.sample_examples import sample_examples
-    from tl_keras.data.splitting import check_seed
+    from tl_keras.data.splitting import check_seed, train_val_test
 
     check_seed(options.seed)
     if options.tags and options.task != "tag":
@@ -86,9 +86,8 @@ def data(options: Any) -> Data:
     if options.shots is not None:
         return Data(examples, *shot_parts(examples, options.shots, options.seed))
     singles = options.task in OPEN_SET
-    return Data(
-        examples, *parts(examples, options.val_fraction, options.seed, options.split_by, singles)
-    )
+    shares = (options.val_fraction, options.seed, options.split_by, singles)
+    return Data(examples, *train_val_test(examples, *shares))
 
 
 def for_task(data: Data, task: Any) -> Data:
@@ -164,19 +163,3 @@ def backbone_and_weights(backbone: str | None, weights: str | None) -> tuple[str
     if weights is None:
         return backbone, "imagenet", "asked for; ImageNet weights are the default for it"
     return backbone, weights, "asked for"
-
-
-def parts(
-    examples: Any, fraction: float, seed: int, by: str = "auto", singles: bool = False
-) -> tuple[Any, Any, Any]:
-    """Training, validation and (where the data brings one) untouched test examples.
-
-    A validation part that the data brings is kept.  A test part is not used for choosing
-    anything: without a validation part, one is cut from the training part.
-    """
-    test = examples.part("test") if "test" in examples.parts else None
-    if "val" in examples.parts:
-        return examples.part("train"), examples.part("val"), test
-    source = examples.part("train") if examples.parts else examples
-    train, val = source.split(fraction, seed=seed, by=by, singles=singles)
-    return train, val, test

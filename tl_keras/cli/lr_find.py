@@ -95,7 +95,7 @@ def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, An
     from tl_keras.builders.classifier import build_classifier
     from tl_keras.cli import choices
     from tl_keras.cli.opening import open_given
-    from tl_keras.data.splitting import check_seed
+    from tl_keras.data.splitting import check_seed, train_val_test
     from tl_keras.training.lr_find import lr_find
 
     check_seed(options.seed)
@@ -104,7 +104,7 @@ def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, An
     )
     choices.check_base(base)
     examples = open_given(options)
-    train, _, _ = choices.parts(examples, 0.2, options.seed)
+    train, _, _ = train_val_test(examples, 0.2, options.seed)
     keras.utils.set_random_seed(options.seed)
     model = build_classifier(
         backbone,

@@ -164,9 +164,10 @@ def _probe(options: argparse.Namespace, model: Any, examples: Any) -> dict[str, 
     """Train the last layer, measure it beside the words alone, and save the run."""
     from tl_keras.artefact.writing import described_split
     from tl_keras.artefact.zero_shot import preset_notes
+    from tl_keras.data.splitting import train_val_test
     from tl_keras.training.fit import fit
 
-    train, val, test = choices.parts(examples, 0.2, options.seed)
+    train, val, test = train_val_test(examples, 0.2, options.seed)
     words = {"val": model.evaluate(val)["accuracy"]}
     if test is not None:
         words["test"] = model.evaluate(test)["accuracy"]

@@ -7,6 +7,7 @@ files and the seed: names, folders and the order of a listing do not enter.
 
 from tl_keras.data.splitting.by_class import stratified
 from tl_keras.data.splitting.fingerprint import split_fingerprint
+from tl_keras.data.splitting.parts import train_val_test
 from tl_keras.data.splitting.rules import fold_positions, split_positions
 from tl_keras.data.splitting.seeds import check_seed
 from tl_keras.data.splitting.shots import shot_positions
@@ -18,4 +19,5 @@ __all__ = [
     "split_fingerprint",
     "split_positions",
     "stratified",
+    "train_val_test",
 ]
