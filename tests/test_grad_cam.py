@@ -13,7 +13,8 @@ from tl_keras.builders.localizer import build_localizer
 from tl_keras.data.sample_examples import sample_examples
 from tl_keras.errors import InputError
 from tl_keras.evaluation import grad_cam
-from tl_keras.evaluation.grad_cam import _on_image, _parts
+from tl_keras.evaluation.explaining.class_head import cut_at_map
+from tl_keras.evaluation.explaining.grad_cam import _on_image
 
 SIZE = 128
 
@@ -32,7 +33,7 @@ def model():
 def weighted(model, images, classes, kernel):
     """Behind an average over the cells and one Dense layer, the weights are the slopes: there
     Grad-CAM is the class activation map of Zhou et al. 2016 (arXiv:1512.04150)."""
-    parts = _parts(model)
+    parts = cut_at_map(model)
     maps = np.asarray(parts.front(images, training=False))
     sums = np.einsum("nhwk,kn->nhw", maps, kernel[:, classes])
     return [_on_image(np.maximum(x, 0), 64, parts.centre, parts.stride) for x in sums]
@@ -59,7 +60,7 @@ def test_hidden_layers_and_other_poolings_are_seen_through(images):
     )
     classes = np.array([0, 1, 2])
     found = grad_cam(model, images, classes)
-    parts = _parts(model)
+    parts = cut_at_map(model)
     maps = np.asarray(parts.front(images, training=False))
     step, slopes = 1e-3, np.zeros_like(maps)
     for place in np.ndindex(maps.shape[1:]):  # the slopes by differences
@@ -67,8 +68,8 @@ def test_hidden_layers_and_other_poolings_are_seen_through(images):
         for sign in (1, -1):
             moved = maps.copy()
             moved[:, *place] += sign * step
-            vectors = np.asarray(parts.vector(moved, training=False))
-            scores.append((vectors @ np.asarray(parts.dense.kernel))[np.arange(3), classes])
+            vectors = np.asarray(parts.head.body(moved, training=False))
+            scores.append((vectors @ np.asarray(parts.head.dense.kernel))[np.arange(3), classes])
         slopes[:, *place] = (scores[0] - scores[1]) / (2 * step)
     sums = (slopes.mean(axis=(1, 2), keepdims=True) * maps).sum(axis=-1)
     for heat, cells in zip(found, sums, strict=True):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tl_keras.evaluation.drawing import PANEL_SIDE, Panel
-from tl_keras.evaluation.grad_cam import grad_cam
+from tl_keras.evaluation.explaining.grad_cam import grad_cam
 from tl_keras.evaluation.picture_colours import STRIP
 from tl_keras.evaluation.picture_layout import compose
 from tl_keras.evaluation.picture_words import name_of
@@ -19,7 +19,7 @@ def class_heat(
     """What speaks for the most probable class of each image, and a title that names it.
 
     Args:
-        model: As of :func:`~tl_keras.evaluation.grad_cam.grad_cam`.
+        model: As of :func:`~tl_keras.evaluation.explain`.
         images: (N, S, S, 3), 0..255.
         probabilities: (N, C).
         names: The C names.
@@ -47,7 +47,7 @@ def with_heat(
     Args:
         picture: uint8 (H', W', 3), of ``localization_picture`` and its kin.
         image: uint8 (H, W, 3).
-        heat: float (H, W), 0..1, such as from :func:`~tl_keras.evaluation.grad_cam.grad_cam`.
+        heat: float (H, W), 0..1, such as from :func:`~tl_keras.evaluation.explain`.
         title: Above it.
         side: Longer side of the image as it is drawn, px.
 

@@ -1,0 +1,1 @@
+"""What in an image speaks for a class: Grad-CAM, Grad-CAM++, integrated gradients, occlusion."""
