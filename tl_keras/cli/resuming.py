@@ -14,7 +14,7 @@ _SUFFIX = ".unfinished"
 _SETTINGS = "command.json"
 _LOCK = "in-use"
 # What the result does not depend on.
-_LEFT_OUT = ("command", "command_line", "json", "output", "resume", "strict")
+_LEFT_OUT = ("command", "command_line", "json", "output", "resume", "strict", "track")
 
 
 def settings_of(options: Any, train: Any, val: Any, recipe: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from tl_keras.cli.shots import (
     source_of,
 )
 from tl_keras.cli.startup import start_keras
+from tl_keras.cli.tracking import EVENTS, add_track, check_track, keep_events, tracker_for
 from tl_keras.cli.workers import check_workers, train_in_workers
 from tl_keras.errors import InputError
 from tl_keras.tasks.kinds import POOLED
@@ -149,6 +150,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
     )
+    add_track(parser)
     add_shots(parser)
     add_folds(parser)
     add_json(parser)
@@ -158,6 +160,7 @@ def run(options: argparse.Namespace) -> int:
     """Read, choose, train, evaluate, save, and say what was done and why."""
     began = time.perf_counter()
     check_shots(options)
+    check_track(options)
     options.command_line = choices.said("tl-keras " + shlex.join(sys.argv[1:]))
     with messages(options.json):
         result, interrupted = (train_folds if wants_folds(options) else _train)(options)
@@ -223,6 +226,8 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     if result["interrupted"]:
         print(f"interrupted: the best model so far was saved to {saved}", file=sys.stderr)
     print(f"\nSaved to {saved}: model.keras, model.json, history.csv, report.html")
+    if (Path(saved) / EVENTS).is_dir():
+        print(f"Curves: tensorboard --logdir {Path(saved).parent}")
     print(f"Next: tl-keras {get_task(options.task).used.format(model=saved)}")
     return result, result["interrupted"]
 
@@ -283,6 +288,7 @@ def train_and_save(
         features=features,
         resume=folder,
         verbose=placement.chief,
+        track=tracker_for(options, output, folder) if placement.chief else None,
     )
     trained = any(stage.solver is None for stage in run.recipe.stages)
     notes: dict[str, Any] = {
@@ -299,6 +305,7 @@ def train_and_save(
     if placement.chief:
         _measure(options, run, notes, base, data, features)
         run.save(output, notes=notes)
+        keep_events(output, folder)
     return {
         "metrics": run.metrics,
         "artefact": str(output),

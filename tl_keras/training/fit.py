@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from tl_keras.backbones.registry import find_backbone
 from tl_keras.builders.head_dropout import set_dropout
 from tl_keras.data.splitting import check_seed
 from tl_keras.errors import InputError
@@ -26,6 +27,8 @@ from tl_keras.training.recipes import Recipe, Stage, augmented, with_loss
 from tl_keras.training.resolving import recipe_for, remembered
 from tl_keras.training.resuming import RunCheckpoint, run_identity
 from tl_keras.training.run import Run
+from tl_keras.training.tracking.settings import figures_told, settings_told
+from tl_keras.training.tracking.tracker import Guarded, Tracker
 
 
 def fit(
@@ -48,6 +51,7 @@ def fit(
     resume: str | Path | None = None,
     verbose: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    track: Tracker | None = None,
 ) -> Run:
     """Train a model of our builders by a recipe and evaluate it.
 
@@ -100,6 +104,9 @@ def fit(
             them see; the chief writes.
         verbose: Whether progress goes to standard error.
         callbacks: More Keras callbacks for the stages that train the backbone.
+        track: Is told of settings, every epoch of all stages and the final figures, and by
+            ``run.save`` of the artefact: ``TensorBoard(folder)``, ``MLflow()``, ``WandB()`` of
+            ``tl_keras.training.tracking``, or an object of your own.
 
     Returns:
         The run: model, history, metrics, and ``run.save(path)``.
@@ -161,7 +168,8 @@ def fit(
         set_dropout(model, recipe.dropout)
     keras.utils.set_random_seed(seed)  # of weights that are made for the loss
     learner = task.learner(model, recipe, counts)
-    journal = Journal(learner, verbose, task.watch)
+    tracker = Guarded(track)
+    journal = Journal(learner, verbose, task.watch, tracker)
     checkpoint = None
     if folder is not None:
         settings = {**pixels, "batch_size": batch_size, "devices": placement.replicas}
@@ -173,6 +181,11 @@ def fit(
         batch_size=batch_size, placement=placement, extraction=extraction, journal=journal,
         callbacks=callbacks, checkpoint=checkpoint, cache=cache, verbose=verbose,
     )  # fmt: skip
+    settings = {
+        **pixels, "task": task.name, "backbone": find_backbone(model).name,
+        "batch_size": batch_size, "parameters": model.count_params(), "device": str(placement),
+    }  # fmt: skip
+    tracker.start(settings_told(recipe, **settings), journal.rows, folder)
     interrupted = False
     try:
         for stages in phases(model, recipe.stages, task)[checkpoint.phase if checkpoint else 0 :]:
@@ -206,6 +219,7 @@ def fit(
         val=val,
         interrupted=interrupted,
         seconds=time.perf_counter() - began,
+        tracker=tracker,
     )
     if val is not None:
         try:
@@ -215,4 +229,5 @@ def fit(
             run.interrupted = True
         except InputError as problem:  # the trained model must not be lost over its figures
             print(f"tl-keras: not measured on the validation data: {problem}", file=sys.stderr)
+    tracker.end(figures_told(task, run.metrics), run.interrupted)
     return replace(run, seconds=time.perf_counter() - began)

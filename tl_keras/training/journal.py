@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tl_keras.training.tracking.tracker import Guarded, Tracker
+
 
 def score(logs: Mapping[str, float], watch: str) -> tuple[float, float]:
     """What epochs are compared by, higher is better: the watched metric, then minus the loss.
@@ -37,14 +39,19 @@ class Journal:
         model: The model that is trained; its weights at this moment are the first "best".
         verbose: Whether epochs print a line on standard error, at most one a second.
         watch: The metric that epochs are compared by.
+        tracker: Is told of every epoch.
 
     Example:
         >>> journal = Journal(model)  # doctest: +SKIP
         >>> journal.add("head", logs, 1e-3, model.variables)  # doctest: +SKIP
     """
 
-    def __init__(self, model: keras.Model, verbose: bool = True, watch: str = "accuracy"):
+    def __init__(
+        self, model: keras.Model, verbose: bool = True, watch: str = "accuracy",
+        tracker: Tracker | None = None,
+    ):  # fmt: skip
         self.watch = watch
+        self._tracker = tracker or Guarded(None)
         self.rows: list[dict[str, Any]] = []
         self.best: dict[str, Any] | None = None
         self._verbose = verbose
@@ -88,6 +95,7 @@ class Journal:
             "elapsed": round(time.perf_counter() - self.began, 3),
         }
         self.rows.append(row)
+        self._tracker.epoch(row)
         sound = np.isfinite(row["loss"]) and np.isfinite(self.score(row)).all()
         higher = (
             self.best is None

@@ -18,6 +18,7 @@ from tl_keras.training.features import extract_features
 from tl_keras.training.inputs import batches_of
 from tl_keras.training.judging import judge
 from tl_keras.training.recipes import Recipe
+from tl_keras.training.tracking.tracker import Guarded, Tracker
 from tl_keras.training.worst_pictures import Worst, draw_worst, worst_of
 
 
@@ -51,6 +52,7 @@ class Run:
         worst: The validation images that the model did worst on; tasks whose answers cannot be
             drawn have none.
         sections: Of the report, with images of the validation data: title to HTML.
+        tracker: Was told of the run, and is told where it is saved.
     """
 
     model: keras.Model
@@ -72,6 +74,7 @@ class Run:
     held_out: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
     worst: list[Worst] = field(default_factory=list, repr=False)
     sections: dict[str, str] = field(default_factory=dict, repr=False)
+    tracker: Tracker = field(default_factory=lambda: Guarded(None), repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,4 +169,6 @@ class Run:
         """
         from tl_keras.artefact.writing import write_artefact
 
-        return write_artefact(self, Path(path), notes=notes or {})
+        folder = write_artefact(self, Path(path), notes=notes or {})
+        self.tracker.saved(folder)
+        return folder

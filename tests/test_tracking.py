@@ -1,0 +1,207 @@
+"""Trackers: they hold what stands in history.csv, once, and their failures cost nothing."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+import tiny_backbone
+
+import tl_keras as tl
+from tl_keras.cli.main import main
+from tl_keras.training.tracking import MLflow, TensorBoard, WandB
+from tl_keras.training.tracking.event_files import tag_of
+
+RECIPE = [
+    tl.Stage("head", epochs=3, learning_rate=5e-3),
+    tl.Stage("all", epochs=2, unfreeze="all", augment="light"),
+]
+WORDS = ("epoch", "stage")
+
+
+class Killed(BaseException):
+    pass
+
+
+class KilledAfter(keras.callbacks.Callback):
+    """Dies after an epoch of the stages that train the backbone, as kill -9 would."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        raise Killed
+
+
+@pytest.fixture(scope="module")
+def data(photos):
+    return tl.data.from_folder(photos).split(0.3, seed=0)
+
+
+@pytest.fixture
+def fit(data):
+    def fit(track, folder=None, callbacks=(), stages=2):
+        keras.utils.set_random_seed(0)
+        model = tl.build_classifier(tiny_backbone.NAME, 2, image_size=32, weights=None)
+        return tl.fit(
+            model, *data, recipe=RECIPE[:stages], batch_size=8, verbose=False, track=track,
+            resume=folder, callbacks=callbacks,
+        )  # fmt: skip
+
+    return fit
+
+
+def events(folder):
+    """Tag to (step, value) pairs; and the names of the plugins."""
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    ).EventAccumulator(str(folder))
+    accumulator.Reload()
+    tags = accumulator.Tags()
+    scalars = {
+        tag: [(event.step, event.value) for event in accumulator.Scalars(tag)]
+        for tag in tags["scalars"]
+    }
+    return scalars, accumulator.summary_metadata
+
+
+def expected(rows):
+    """The same of a history, in the precision of event files."""
+    found = {}
+    for row in rows:
+        for name, value in row.items():
+            if name not in WORDS and value != "":
+                found.setdefault(tag_of(name), []).append((int(row["epoch"]), np.float32(value)))
+    return found
+
+
+def test_event_files_hold_the_history_of_all_stages(fit, tmp_path):
+    run = fit(TensorBoard(tmp_path / "logs"))
+    artefact = run.save(tmp_path / "artefact")
+    scalars, plugins = events(tmp_path / "logs")
+    rows = list(csv.DictReader((artefact / "history.csv").open()))
+    assert [row["stage"] for row in rows] == ["head"] * 3 + ["all"] * 2
+    final = {tag: scalars.pop(tag) for tag in list(scalars) if tag.startswith("final/")}
+    assert scalars == expected(rows)
+    assert {"loss/train", "loss/val", "accuracy/val", "learning_rate"} <= set(scalars)
+    for key, tag in (("value", "accuracy"), ("low", "accuracy.low"), ("high", "accuracy.high")):
+        assert final[f"final/{tag}"] == [(0, np.float32(run.metrics["accuracy"][key]))]
+    assert "_hparams_/session_start_info" in plugins
+
+
+def test_a_run_that_was_killed_stands_there_once(fit, tmp_path):
+    with pytest.raises(Killed):
+        fit(TensorBoard(tmp_path / "logs"), tmp_path / "kept", [KilledAfter()])
+    before, _ = events(tmp_path / "logs")
+    assert [step for step, _ in before["loss/train"]] == [1, 2, 3, 4]
+    run = fit(TensorBoard(tmp_path / "logs"), tmp_path / "kept")
+    scalars, _ = events(tmp_path / "logs")
+    assert [step for step, _ in scalars["loss/train"]] == [1, 2, 3, 4, 5]
+    named = {tag: pairs for tag, pairs in scalars.items() if not tag.startswith("final/")}
+    assert named == expected(run.history)
+
+
+class Failing:
+    """Fails in one of its methods, and counts how often it is called."""
+
+    def __init__(self, where):
+        self.where, self.calls = where, []
+
+    def _called(self, name):
+        self.calls.append(name)
+        if name == self.where:
+            raise OSError(28, "No space left on device")
+
+    def start(self, settings, rows, folder):
+        self._called("start")
+
+    def epoch(self, row):
+        self._called("epoch")
+
+    def end(self, figures, interrupted):
+        self._called("end")
+
+    def saved(self, artefact):
+        self._called("saved")
+
+
+@pytest.mark.parametrize("where", ["start", "epoch", "saved"])
+def test_a_tracker_that_fails_is_named_once_and_asked_no_more(fit, tmp_path, where, capsys):
+    tracker = Failing(where)
+    run = fit(tracker, stages=1)
+    run.save(tmp_path / "artefact")
+    said = capsys.readouterr().err
+    assert said.count("Failing is written no more (OSError: [Errno 28] No space left") == 1
+    assert tracker.calls.count(where) == 1 and tracker.calls[-1] == where
+    assert len(run.history) == 3 and (tmp_path / "artefact" / "model.keras").exists()
+
+
+def test_train_writes_event_files_into_the_artefact(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    base = ["--backbone", tiny_backbone.NAME, "--weights", "none", "--image-size", "32"]
+    command = ["train", str(photos), "--recipe", "feature_extraction", "--output", "runs/one"]
+    assert main([*command, *base, "--json"]) == 0
+    history = list(csv.DictReader((tmp_path / "runs/one/history.csv").open()))
+    scalars, _ = events(tmp_path / "runs/one/logs")
+    assert [value for _, value in scalars["loss/val"]] == [
+        np.float32(row["val_loss"]) for row in history
+    ]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["one"]
+    assert json.loads(capsys.readouterr().out)["artefact"] == "runs/one"
+
+
+def test_what_is_not_installed_is_said_before_anything_is_read(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["train", "nowhere/", "--track", "mlflow"]) == 2
+    assert "pip install 'tl-keras[mlflow]'" in capsys.readouterr().err
+    assert main(["train", "nowhere/"]) == 2
+    said = capsys.readouterr().err
+    assert "No event files for TensorBoard: tracking needs tensorboardX" in said
+    assert "nowhere" in said
+
+
+def test_mlflow_holds_the_history_once(fit, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Killed):
+        fit(MLflow("mine"), tmp_path / "kept", [KilledAfter()])
+    mlflow.end_run("FAILED")  # what the end of the process does
+    run = fit(MLflow("mine"), tmp_path / "kept")
+    run.save(tmp_path / "artefact")
+    client = mlflow.MlflowClient(uri)
+    (found,) = client.search_runs(["0"])
+    assert found.info.run_name == "mine" and found.info.status == "FINISHED"
+    assert found.data.params["stage_2.unfreeze"] == "all"
+    losses = client.get_metric_history(found.info.run_id, "val_loss")
+    assert [(m.step, m.value) for m in sorted(losses, key=lambda m: m.step)] == [
+        (row["epoch"], pytest.approx(row["val_loss"], abs=1e-6)) for row in run.history
+    ]
+    assert found.data.metrics["final.accuracy"] == run.metrics["accuracy"]["value"]
+    names = {file.path for file in client.list_artifacts(found.info.run_id, "artefact")}
+    assert {"artefact/model.keras", "artefact/model.json"} <= names
+
+
+def test_wandb_offline_holds_the_history(fit, tmp_path, monkeypatch):
+    pytest.importorskip("wandb", reason="needs the extra wandb")
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    run = fit(WandB("mine"))
+    run.save(tmp_path / "artefact")
+    (file,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    store, losses, summary = DataStore(), [], {}
+    store.open_for_scan(str(file))
+    while (data := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        items = {"/".join([i.key, *i.nested_key]).strip("/"): i.value_json
+                 for i in record.history.item}  # fmt: skip
+        if "val_loss" in items:
+            losses.append((record.history.step.num, json.loads(items["val_loss"])))
+        summary |= {"/".join([i.key, *i.nested_key]).strip("/"): i.value_json
+                    for i in record.summary.update}  # fmt: skip
+    assert losses == [(row["epoch"], row["val_loss"]) for row in run.history]
+    assert json.loads(summary["final.accuracy"]) == run.metrics["accuracy"]["value"]
