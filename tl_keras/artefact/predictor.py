@@ -147,6 +147,29 @@ class Predictor:
         side = min(_LARGEST, max(_SMALLEST, *image.shape[:2]))
         return self.task.picture(image, None, placed, self.names, self.settings, side)
 
+    def explain(
+        self, sources: Any, methods: Sequence[str] = ("grad_cam",), class_name: str | None = None
+    ) -> list[Any]:
+        """What in images speaks for the most probable class of each, or for one class.
+
+        Args:
+            sources: As of :meth:`predict`.
+            methods: Names of ``tl_keras.evaluation.explaining.methods.METHODS``.
+            class_name: The class, or tag, to look for; by default the most probable one.
+
+        Returns:
+            A :class:`~tl_keras.artefact.explaining.Explanation` for each, in order.
+
+        Raises:
+            InputError: The task has no class head, or there is no such method or class, or a source
+                is no image that can be read.
+        """
+        from tl_keras.artefact.explaining import explained
+
+        sources = as_list(sources)
+        names = [_name(source, i) for i, source in enumerate(sources)]
+        return explained(self, sources, names, methods, class_name)
+
     def probabilities(self, sources: Sequence[Any], tta: str | None = None) -> np.ndarray:
         """Probabilities, float64 (N, outputs), of sources as in :meth:`predict`.
 

@@ -33,7 +33,7 @@ class Drawing:
         """
         picture = self._predictor.picture(path, placed)
         self._folder.mkdir(exist_ok=True)
-        name = self._name(Path(path).stem)
+        name = free_name(Path(path).stem, self._taken)
         Image.fromarray(picture).save(self._folder / f"{name}.jpg", quality=90)
         mask = getattr(answer, "classes", getattr(answer, "ids", None))
         if isinstance(mask, np.ndarray):
@@ -42,11 +42,18 @@ class Drawing:
             Image.fromarray(mask.astype(kind)).save(self._folder / f"{name}.mask.png")
         self.count += 1
 
-    def _name(self, stem: str) -> str:
-        """A name that no other image of another folder has taken."""
-        name, number = stem, 1
-        while name in self._taken:
-            number += 1
-            name = f"{stem}-{number}"
-        self._taken.add(name)
-        return name
+
+def free_name(stem: str, taken: set[str]) -> str:
+    """A name that no other image of another folder has taken; it is taken then.
+
+    Example:
+        >>> taken = set()
+        >>> free_name("1", taken), free_name("1", taken)
+        ('1', '1-2')
+    """
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name)
+    return name

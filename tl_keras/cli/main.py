@@ -16,6 +16,7 @@ COMMANDS = {
     "add-class": ("tl_keras.cli.add_class", "teach a trained model new classes, in seconds"),
     "predict": ("tl_keras.cli.predict", "what a trained model says of new images"),
     "evaluate": ("tl_keras.cli.evaluate", "measure a trained model on labelled images"),
+    "explain": ("tl_keras.cli.explain", "draw what in an image speaks for its class"),
     "faces": ("tl_keras.cli.faces", "enroll people, compare two pictures, name who is in one"),
     "zero-shot": ("tl_keras.cli.zero_shot", "name images by texts of your own, untrained"),
     "export": ("tl_keras.cli.export", "write a trained model as SavedModel, LiteRT or ONNX"),

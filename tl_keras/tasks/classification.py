@@ -46,6 +46,7 @@ class Classification(Task):
     pooled = True
     losses = ("crossentropy", "focal", "logit_adjusted")
     heads = ("plain", "wide")
+    explains = True
     worst_note = SEEN_FOR
 
     def names(self, data: Any) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class Localization(Task):
     watch = "accuracy_at_iou50"
     model_name = "localizer"
     draws = True
+    explains = True
     worst_note = SEEN_FOR
     resize = "stretch"
     batch_size = 8

@@ -39,6 +39,7 @@ class Tagging(Task):
     names_key = "tag_names"
     pooled = True
     losses = ("crossentropy", "focal")
+    explains = True
 
     def names(self, data: Any) -> tuple[str, ...]:
         """The tags; of arrays, their numbers."""

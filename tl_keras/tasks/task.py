@@ -59,6 +59,7 @@ class Task(abc.ABC):
             epochs are compared by :meth:`figure`.
         tiles: Whether it can look at large images tile by tile.
         draws: Whether there is a picture of its answers.
+        explains: Whether answers have ``probabilities`` by name, of one vector an image.
         worst_note: A sentence above the pictures of the worst images.
         pace: Of a task that is not pooled.
         heads: What the part behind the base may be; none where there is no choice.
@@ -79,6 +80,7 @@ class Task(abc.ABC):
     open_set: bool = False
     tiles: bool = False
     draws: bool = False
+    explains: bool = False
     worst_note: str = ""
     pace: Pace = Pace()
     heads: tuple[str, ...] = ()

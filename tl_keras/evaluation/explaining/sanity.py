@@ -1,5 +1,6 @@
 """Whether maps depend on what a model learned: its weights are shuffled, from the top down."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,13 +8,15 @@ import numpy as np
 
 from tl_keras.backbones.registry import find_backbone
 from tl_keras.backbones.stages import stage_map
+from tl_keras.errors import InputError
 from tl_keras.evaluation.explaining.class_head import class_head
 from tl_keras.evaluation.explaining.methods import find_method
 
 
 def explanation_sanity(
-    model: keras.Model, images: Any, classes: Any, method: str = "grad_cam", *, seed: int = 0
-) -> dict[str, float]:
+    model: keras.Model, images: Any, classes: Any, method: str = "grad_cam", *,
+    after: Sequence[str] | None = None, seed: int = 0,
+) -> dict[str, float]:  # fmt: skip
     """How alike maps stay when the weights of a model are shuffled, from the head to the stem.
 
     A map that stays the same shows edges of the image and nothing of the model (Adebayo et al.
@@ -26,6 +29,8 @@ def explanation_sanity(
         images: As there; 10 or more for a steady figure.
         classes: As there.
         method: As there.
+        after: Which parts to compare after, of those below; by default after each.  After
+            ``("stem",)``, all are shuffled, and it costs two calls of the method.
         seed: Of the shuffling.
 
     Returns:
@@ -34,7 +39,7 @@ def explanation_sanity(
         1 the same, 0 nothing in common.  A map without any variation has 0 in common with any.
 
     Raises:
-        InputError: As of :func:`~tl_keras.evaluation.explain`.
+        InputError: As of :func:`~tl_keras.evaluation.explain`, or there is no such part.
 
     Example:
         >>> from tl_keras.builders.classifier import build_classifier
@@ -44,8 +49,11 @@ def explanation_sanity(
         ['head', 'stage5', 'stage4', 'stage3', 'stage2', 'stem']
     """
     find = find_method(method).find
-    before = find(model, images, classes)
     parts = _parts(model)
+    wanted = list(parts if after is None else after)
+    if not wanted or not set(wanted) <= set(parts):
+        raise InputError(f"after={after!r} names no parts; give some of {', '.join(parts)}")
+    before = find(model, images, classes)
     kept = [[_values(kernel) for kernel in kernels] for kernels in parts.values()]
     rng = np.random.default_rng(seed)
     found = {}
@@ -54,8 +62,10 @@ def explanation_sanity(
             for kernel in kernels:
                 values = _values(kernel)
                 kernel.assign(rng.permutation(values.ravel()).reshape(values.shape))
-            after = find(model, images, classes)
-            likeness = [rank_correlation(*pair) for pair in zip(before, after, strict=True)]
+            if name not in wanted:
+                continue
+            maps = find(model, images, classes)
+            likeness = [rank_correlation(*pair) for pair in zip(before, maps, strict=True)]
             found[name] = float(np.mean(likeness))
     finally:
         for kernels, values in zip(parts.values(), kept, strict=True):
