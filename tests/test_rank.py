@@ -21,11 +21,12 @@ from tl_keras.data.examples import Examples
 from tl_keras.errors import InputError
 from tl_keras.selection import bases_at_hand, h_score, log_me, nearest_vote
 from tl_keras.selection.candidates import asked_for
-from tl_keras.selection.rank_bases import _drawn
+from tl_keras.selection.rank_bases import draw_images
 from tl_keras.selection.ranking import DRIVER
 from tl_keras.selection.ranking_plot import unbeaten
 from tl_keras.training.probing import linear_probe
 
+_COST = ("milliseconds", "images_per_second", "seconds")
 BUNDLED, TINY, TINIER = "mobilenet_v3_small+bundled@64", "tiny_ranked@64", "tiny_ranked@32"
 
 
@@ -112,7 +113,7 @@ def test_the_best_comes_first_and_the_cache_changes_nothing_but_the_time(ranked)
     assert {row.cached for row in once.rows} == {False}
     (same,) = again.rows
     (row,) = (row for row in once.rows if row.name == same.name)
-    cost = {name: getattr(same, name) for name in ("images_per_second", "seconds")}
+    cost = {name: getattr(same, name) for name in _COST}
     assert replace(row, **cost, cached=True) == same
 
 
@@ -196,7 +197,7 @@ def test_what_is_drawn_has_every_class_by_its_share(seed):
     table = _table(labels, splits, len(counts))
     usable = (labels >= 0) & (np.array(splits) != "test")
     most = int(rng.integers(4 * len(counts), 300))
-    drawn, of = _drawn(table, most, seed)
+    drawn, of = draw_images(table, most, seed)
     assert of == usable.sum() and len(drawn) == min(of, most)
     assert set(drawn.paths) <= {f"{i}.png" for i in np.flatnonzero(usable)}
     assert len(set(drawn.paths)) == len(drawn)
@@ -204,7 +205,7 @@ def test_what_is_drawn_has_every_class_by_its_share(seed):
     got = np.bincount(drawn.labels, minlength=len(counts))
     assert (got >= np.minimum(there, 2)).all()
     assert np.abs(got - there * len(drawn) / of).max() <= 2 + len(counts)
-    assert drawn.paths == _drawn(table, most, seed)[0].paths
+    assert drawn.paths == draw_images(table, most, seed)[0].paths
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ _PUBLIC = {
     "fit": "tl_keras.training.fit",
     "lr_find": "tl_keras.training.lr_find",
     "embed": "tl_keras.training.embedding",
+    "advise": "tl_keras.selection.advising",
     "rank": "tl_keras.selection.rank_bases",
     "add_classes": "tl_keras.artefact.adding",
     "load": "tl_keras.artefact.predictor",

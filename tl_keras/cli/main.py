@@ -12,6 +12,7 @@ from tl_keras.errors import InputError
 # name -> (module, one line of help); a module is imported when its command is used.
 COMMANDS = {
     "check": ("tl_keras.cli.check", "look for what is wrong with data, before training on it"),
+    "advise": ("tl_keras.cli.advise", "which base, size and recipe for your images, and why"),
     "train": ("tl_keras.cli.train", "train on images: classes, tags, boxes, masks, vectors"),
     "add-class": ("tl_keras.cli.add_class", "teach a trained model new classes, in seconds"),
     "predict": ("tl_keras.cli.predict", "what a trained model says of new images"),

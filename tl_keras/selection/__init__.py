@@ -13,9 +13,11 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "Advice": "advice",
     "Candidate": "candidates",
     "Ranked": "ranking",
     "Ranking": "ranking",
+    "advise": "advising",
     "bases_at_hand": "candidates",
     "h_score": "class_separation",
     "log_me": "log_evidence",

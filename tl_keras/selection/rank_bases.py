@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import keras
@@ -74,7 +74,42 @@ def rank(
     """
     check_seed(seed)
     found = bases_at_hand() if backbones is None else asked_for(backbones)
-    drawn, of = _drawn(examples, images, seed)
+    drawn, of = draw_images(examples, images, seed)
+    return rank_drawn(
+        found, drawn, of, strict=backbones is not None, resize=resize, batch_size=batch_size,
+        cache=cache, verbose=verbose,
+    )  # fmt: skip
+
+
+def rank_drawn(
+    found: Iterable[Candidate],
+    drawn: "Examples",
+    of: int,
+    *,
+    strict: bool,
+    refuse: Callable[[Candidate, int, float], str | None] | None = None,
+    resize: str = "crop",
+    batch_size: int = 32,
+    cache: FeatureCache | str | os.PathLike | None = None,
+    verbose: bool = True,
+) -> Ranking:
+    """Compare candidates on images that were drawn already.
+
+    Args:
+        found: To be compared.
+        drawn: What :func:`draw_images` returned.
+        of: Images that they were drawn from.
+        strict: Whether weights that cannot be read are an error; else they are left out.
+        refuse: From a candidate, its parameters and the milliseconds of one image here to why it
+            is left out before it sees the images, or None.
+        resize: As of :func:`rank`.
+        batch_size: Likewise.
+        cache: Likewise.
+        verbose: Likewise.
+
+    Raises:
+        InputError: No base is left.
+    """
     if cache is not None and not isinstance(cache, FeatureCache):
         cache = FeatureCache(cache)
     rows, left_out = [], {}
@@ -82,9 +117,16 @@ def rank(
     for candidate in bar:
         bar.set_description(candidate.name)
         try:
-            rows.append(_ranked(candidate, drawn, resize, batch_size, cache, verbose))
-        except _UnusableError as error:
-            if backbones is not None:
+            model = built(candidate)
+            alone = 1000 * forward_seconds(model, batch_size=1)
+            parameters = find_backbone(model).count_params()
+            reason = refuse(candidate, parameters, alone) if refuse else None
+            if reason is not None:
+                left_out[candidate.name] = reason
+                continue
+            rows.append(_ranked(candidate, model, alone, drawn, resize, batch_size, cache, verbose))
+        except UnusableError as error:
+            if strict:
                 raise
             left_out[candidate.name] = str(error)
         gc.collect()  # The next base needs the memory of this one.
@@ -98,8 +140,17 @@ def rank(
     )
 
 
-def _drawn(examples: "Examples", images: int, seed: int) -> tuple["Examples", int]:
-    """The images to look at, and how many there were."""
+def draw_images(examples: "Examples", images: int, seed: int) -> tuple["Examples", int]:
+    """The images to look at, and how many there were.
+
+    Args:
+        examples: Images with labels; those of a test part are not drawn.
+        images: So many at most.
+        seed: Of the draw.
+
+    Raises:
+        InputError: There are no two classes of two images or more.
+    """
     if isinstance(images, bool) or not isinstance(images, int) or images < 4:
         raise InputError(f"images={images!r}: give a number of images to look at, 4 or more")
     labels = np.asarray(examples.labels)
@@ -126,30 +177,40 @@ def _drawn(examples: "Examples", images: int, seed: int) -> tuple["Examples", in
     return examples.subset(rows), int(usable.sum())
 
 
-class _UnusableError(InputError):
+class UnusableError(InputError):
     """These weights cannot be compared; others can."""
 
 
-def _built(candidate: Candidate) -> keras.Model:
+def built(candidate: Candidate, classes: int = 2) -> keras.Model:
+    """A classifier on a candidate, its head random.
+
+    Args:
+        candidate: Base, weights and image size.
+        classes: Of the head.
+
+    Raises:
+        UnusableError: The weights cannot be read.
+    """
     # The file itself: Keras' own loader would fetch one that it finds damaged.
     weights = "bundled" if candidate.file is None else str(candidate.file)
     try:
         return build_classifier(
-            candidate.backbone, 2, image_size=candidate.image_size, weights=weights
+            candidate.backbone, classes, image_size=candidate.image_size, weights=weights
         )
     except InputError as error:
-        raise _UnusableError(str(error)) from error
+        raise UnusableError(str(error)) from error
 
 
 def _ranked(
     candidate: Candidate,
+    model: keras.Model,
+    milliseconds: float,
     examples: "Examples",
     resize: str,
     batch_size: int,
     cache: FeatureCache | None,
     verbose: bool,
 ) -> Ranked:
-    model = _built(candidate)
     began = time.perf_counter()
     extraction = FeatureExtraction(
         model, image_size=candidate.image_size, batch_size=batch_size, resize=resize, cache=cache,
@@ -159,7 +220,7 @@ def _ranked(
     seconds = time.perf_counter() - began
     features, labels = result.views[0], result.labels
     if not np.isfinite(features).all():
-        raise _UnusableError(
+        raise UnusableError(
             f"features of {candidate.name} are not finite; its weights {candidate.file or ''} are "
             "damaged, so delete and fetch them anew"
         )
@@ -175,6 +236,7 @@ def _ranked(
         features=features.shape[1],
         parameters=parameters,
         megabytes=parameters * 4 / 1e6,
+        milliseconds=milliseconds,
         images_per_second=1 / forward_seconds(model),
         seconds=seconds,
         cached=not result.computed,

@@ -36,6 +36,7 @@ class Ranked:
         features: Width of the pooled features.
         parameters: Of the base, without a head.
         megabytes: Of its weights in float32, 10^6 bytes.
+        milliseconds: Of a forward pass of the base for one image alone, by Keras, on this machine.
         images_per_second: Of a forward pass of the base by Keras, on this machine, 16 at a time.
         seconds: That getting all features took, reading the images and starting up included.
         cached: Whether they were found in the cache; then ``seconds`` tells nothing of the base.
@@ -51,6 +52,7 @@ class Ranked:
     features: int
     parameters: int
     megabytes: float
+    milliseconds: float
     images_per_second: float
     seconds: float
     cached: bool

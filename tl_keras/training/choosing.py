@@ -11,11 +11,11 @@ from tl_keras.training.probing import linear_probe
 from tl_keras.training.recipes import RECIPES, Recipe
 
 # Under so many images in its smallest class a backbone learns the images by heart.
-_FEW = 20
+FEW = 20
 # Measured with MobileNetV2 0.35 at 224 px, three seeds each, head alone against progressive: probe
 # 0.91, accuracy 0.902 against 0.926 (hymenoptera); 0.84, 0.499 against 0.520 (brain-mri); 0.94,
 # 0.956 against 0.956 (pets).
-_PROBE_IS_ENOUGH = 0.93
+PROBE_IS_ENOUGH = 0.93
 _LONGEST_MINUTES = 30.0
 # Without a timing: about what half an hour is for a compact backbone on two cores.
 _MOST_WITHOUT_GPU = 2_000
@@ -73,8 +73,8 @@ def choose_recipe(
     if not pretrained:
         why = "the backbone starts from random weights, so all of it must train"
         return replace(RECIPES["fine_tune"], reason=why)
-    if smallest < _FEW:
-        why = f"{size}: under {_FEW} are too few to train a backbone on"
+    if smallest < FEW:
+        why = f"{size}: under {FEW} are too few to train a backbone on"
         return replace(RECIPES["feature_extraction"], reason=why)
     wanted = RECIPES["progressive" if total <= _PLENTY else "fine_tune"]
     time = None
@@ -89,7 +89,7 @@ def choose_recipe(
             f"images rightly when each is left out ({100 * probe.majority:.0f} % are of the "
             "commonest class)"
         )
-        if probe.accuracy >= _PROBE_IS_ENOUGH:
+        if probe.accuracy >= PROBE_IS_ENOUGH:
             cost = f", and take {time}" if time else ""
             why = f"{size}; {seen}. Training the backbone would mend little of that{cost}"
             return replace(RECIPES["feature_extraction"], reason=why)
