@@ -2,6 +2,7 @@
 
 import csv
 import json
+import struct
 
 import keras
 import numpy as np
@@ -181,27 +182,41 @@ def test_mlflow_holds_the_history_once(fit, tmp_path, monkeypatch):
     assert {"artefact/model.keras", "artefact/model.json"} <= names
 
 
+def wandb_records(file):
+    """Records of an offline run: chunks of blocks of 32 kB, as LevelDB writes its log."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, at, parts = file.read_bytes(), 7, []
+    while at + 7 <= len(data):
+        if at % 32768 > 32768 - 7:
+            at += 32768 - at % 32768
+            continue
+        length, kind = struct.unpack_from("<HB", data, at + 4)
+        parts.append(data[at + 7 : at + 7 + length])
+        at += 7 + length
+        if kind in (1, 4):  # whole, or the last piece
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(b"".join(parts))
+            parts = []
+            yield record
+
+
 def test_wandb_offline_holds_the_history(fit, tmp_path, monkeypatch):
     pytest.importorskip("wandb", reason="needs the extra wandb")
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     run = fit(WandB("mine"))
     run.save(tmp_path / "artefact")
     (file,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
-    store, losses, summary = DataStore(), [], {}
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        items = {"/".join([i.key, *i.nested_key]).strip("/"): i.value_json
-                 for i in record.history.item}  # fmt: skip
-        if "val_loss" in items:
-            losses.append((record.history.step.num, json.loads(items["val_loss"])))
-        summary |= {"/".join([i.key, *i.nested_key]).strip("/"): i.value_json
-                    for i in record.summary.update}  # fmt: skip
+    losses, summary = [], {}
+    for record in wandb_records(file):
+        row, last = (
+            {".".join(i.nested_key) or i.key: json.loads(i.value_json) for i in items}
+            for items in (record.history.item, record.summary.update)
+        )
+        if "val_loss" in row:
+            losses.append((row["epoch"], row["val_loss"]))
+        summary |= last
     assert losses == [(row["epoch"], row["val_loss"]) for row in run.history]
-    assert json.loads(summary["final.accuracy"]) == run.metrics["accuracy"]["value"]
+    assert summary["final.accuracy"] == run.metrics["accuracy"]["value"]
