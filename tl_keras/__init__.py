@@ -45,6 +45,7 @@ _PUBLIC = {
     "advise": "tl_keras.selection.advising",
     "rank": "tl_keras.selection.rank_bases",
     "add_classes": "tl_keras.artefact.adding",
+    "drift": "tl_keras.artefact.drift",
     "load": "tl_keras.artefact.predictor",
     "zero_shot": "tl_keras.artefact.zero_shot",
     "artefact": None,

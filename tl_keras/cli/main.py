@@ -21,6 +21,7 @@ COMMANDS = {
     "faces": ("tl_keras.cli.faces", "enroll people, compare two pictures, name who is in one"),
     "zero-shot": ("tl_keras.cli.zero_shot", "name images by texts of your own, untrained"),
     "export": ("tl_keras.cli.export", "write a trained model as SavedModel, LiteRT or ONNX"),
+    "drift": ("tl_keras.cli.drift", "tell whether new images look like the training ones"),
     "augment": ("tl_keras.cli.augment", "draw what augmentation shows the model"),
     "convert": ("tl_keras.cli.convert", "turn sound, series, mouse tracks or pages into images"),
     "index": ("tl_keras.cli.index", "make a catalogue of pictures searchable"),
