@@ -102,7 +102,7 @@ def class_head(model: keras.Model) -> ClassHead:
     if not isinstance(dense, keras.layers.Dense):
         raise InputError(
             f"model {model.name!r} has no class head on one vector an image; give one of "
-            "tl_keras.build_classifier, build_tagger or build_localizer"
+            "tl_keras.build_classifier, build_tagger or build_localizer; of an ensemble, a member"
         )
     (before,) = _call(whole, dense).input_tensors
     return ClassHead(keras.Model(whole.input, before), dense)
