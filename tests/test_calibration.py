@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from tl_keras.errors import InputError
+from tl_keras.evaluation.abstaining import abstention_threshold, evaluate_abstention
 from tl_keras.evaluation.calibration import calibration_error, fit_temperature, tempered
 from tl_keras.evaluation.conformal import conformal_threshold, evaluate_sets, prediction_sets
+from tl_keras.evaluation.intervals import proportion
+from tl_keras.evaluation.promises import measured_promises, tuned_promises, with_coverage
 
 
 def world(seed, images, classes=5, temperature=1.0):
@@ -32,19 +35,46 @@ def test_the_temperature_is_found_and_mends_the_error(temperature):
 
 
 def test_the_temperature_is_where_the_log_loss_is_least():
+    """Of labels that are doubted a little: the likeliest wrong class is true in one of N + 2."""
     optimize = pytest.importorskip("scipy.optimize")
     labels, said = world(1, 80, temperature=2.0)
+    rows = np.arange(len(labels))
 
     def loss(temperature):
-        return -np.log(tempered(said, temperature)[np.arange(len(labels)), labels]).mean()
+        logs = np.log(tempered(said, temperature))
+        true = logs[rows, labels].copy()
+        logs[rows, labels] = -np.inf
+        return -(true * 81 / 82 + logs.max(1) / 82).mean()
 
     least = optimize.minimize_scalar(loss, bounds=(0.1, 10), method="bounded").x
     assert fit_temperature(labels, said) == pytest.approx(least, abs=1e-3)
 
 
+@pytest.mark.parametrize("images", [1, 10, 60])
+def test_few_images_without_a_mistake_do_not_make_a_model_sure_of_everything(images):
+    said = np.tile([0.7, 0.3], (images, 1))
+    found = tempered(said, fit_temperature([0] * images, said))[0, 0]
+    assert found == pytest.approx((images + 1) / (images + 2))  # Laplace's rule of succession
+
+
 def test_what_has_no_end_stops():
-    assert fit_temperature([0, 1], [[1.0, 0.0], [0.0, 1.0]]) == pytest.approx(0.05)
-    assert fit_temperature([1, 0], [[1.0, 0.0], [0.0, 1.0]]) == pytest.approx(20.0)
+    assert fit_temperature([1, 0] * 900, [[0.51, 0.49], [0.49, 0.51]] * 900) == pytest.approx(20.0)
+    assert fit_temperature([0, 1] * 900, [[0.51, 0.49], [0.49, 0.51]] * 900) == pytest.approx(0.05)
+
+
+def test_images_in_twos_and_threes_have_the_error_of_the_plain_loop():
+    """The resampling in blocks against one resample after the other, as it is defined."""
+    labels, said = world(3, 130, temperature=1.5)
+    sure, right = said.max(1), said.argmax(1) == labels
+    order, rng, drawn = np.argsort(sure, kind="stable"), np.random.default_rng(4), []
+    for _ in range(1000):
+        rows = order[np.sort(rng.integers(130, size=130))]
+        parts = np.array_split(rows, 130 // 20)
+        drawn.append(sum(abs(right[p].sum() - sure[p].sum()) for p in parts) / 130)
+    # Bins of a resample are as large as those of the images.
+    found = calibration_error(labels, said, seed=4)["expected_calibration_error"]
+    low, high = np.percentile(drawn, (2.5, 97.5)) + found["value"] - np.mean(drawn)
+    assert (found["low"], found["high"]) == pytest.approx((max(low, 0), high))
 
 
 def test_the_error_by_hand_and_its_interval():
@@ -91,10 +121,11 @@ def test_too_few_images_promise_nothing():
 
 def test_sets_by_hand():
     said = [[0.7, 0.2, 0.1], [0.4, 0.35, 0.25], [0.34, 0.33, 0.33]]
-    assert prediction_sets(said, 0.35).sum(1).tolist() == [1, 2, 0]
+    assert prediction_sets(said, 0.35).sum(1).tolist() == [1, 2, 1]  # never empty
+    assert prediction_sets(said, [0.8, 0.36, 0.2]).sum(1).tolist() == [1, 1, 3]
     found = evaluate_sets([0, 2, 1], said, 0.35)
     assert found["coverage"]["value"] == pytest.approx(1 / 3)
-    assert (found["mean_size"], found["empty"]["value"]) == (1.0, pytest.approx(1 / 3))
+    assert (found["mean_size"], found["single"]["value"]) == pytest.approx((4 / 3, 2 / 3))
 
 
 @pytest.mark.parametrize(
@@ -112,3 +143,93 @@ def test_what_does_not_fit(labels, said, message):
             ask(labels, said)
     with pytest.raises(InputError, match=r"coverage=1\.5"):
         conformal_threshold([0], [[0.5, 0.5]], 1.5)
+
+
+@pytest.mark.parametrize("wrong", [0.05, 0.1, 0.3])
+def test_no_more_images_get_a_wrong_answer_than_promised(wrong):
+    """Over many draws of few images; and not far fewer, so that no answer is held back in vain."""
+    found = []
+    for seed in range(400):
+        labels, said = world(seed, 60 + 40, temperature=0.5)
+        limit = abstention_threshold(labels[:60], said[:60], wrong)
+        found.append(evaluate_abstention(labels[60:], said[60:], limit)["wrong"]["value"])
+    assert wrong - 1 / 61 - 0.012 <= np.mean(found) <= wrong + 0.007
+
+
+def test_abstention_by_hand():
+    labels = np.array([0] * 17 + [1] * 3)
+    said = np.array([[0.9, 0.1]] * 10 + [[0.7, 0.3]] * 7 + [[0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
+    # One in 21 may be wrong, and that is the new image: nothing at or below the surest mistake.
+    assert abstention_threshold(labels, said, 0.05) == pytest.approx(0.8)
+    assert evaluate_abstention(labels, said, abstention_threshold(labels, said, 0.05)) == {
+        "answered": proportion(10, 20), "accuracy": proportion(10, 10), "wrong": proportion(0, 20)
+    }  # fmt: skip
+    # Two in 21: the mistake at 0.8 is taken.
+    assert 0.7 < abstention_threshold(labels, said, 0.1) < 0.7001
+    assert abstention_threshold(labels, said, 0.2) == 0.0
+    assert abstention_threshold(labels, said, 0.04) is None
+    with pytest.raises(InputError, match=r"wrong=1\.5"):
+        abstention_threshold(labels, said, 1.5)
+
+
+def test_promises_are_tuned_at_their_temperature_and_chosen_by_name():
+    labels, said = world(7, 60, temperature=0.5)
+    settings = json.loads(json.dumps(tuned_promises(labels, said)))
+    assert settings["temperature"] == fit_temperature(labels, said)
+    scaled = tempered(said, settings["temperature"])
+    for coverage in (0.8, 0.9, 0.95):
+        chosen = with_coverage(settings, coverage)
+        assert chosen["coverage"] == coverage
+        assert chosen["set_threshold"] == conformal_threshold(labels, scaled, coverage)
+        assert chosen["abstain_below"] == abstention_threshold(labels, scaled, 1 - coverage)
+    assert with_coverage(settings, 0.9) == settings
+    for asked in (0.99, 0.85):  # 60 images are too few; nobody tuned it
+        with pytest.raises(InputError, match=f"coverage {asked:g} was not measured.* 0.8, 0.9, 0"):
+            with_coverage(settings, asked)
+    with pytest.raises(InputError, match="promises nothing"):
+        with_coverage({}, 0.9)
+
+
+def test_what_is_tuned_and_measured_on_the_same_images_is_as_good_as_on_new_ones():
+    """Each fifth by the others: the figures have the mean of those on images never seen."""
+    own, new = [], []
+    for seed in range(60):
+        labels, said = world(seed, 50 + 200, classes=3, temperature=0.4)
+        _, here = measured_promises(labels[:50], said[:50], None)
+        settings = tuned_promises(labels[:50], said[:50])
+        _, there = measured_promises(labels[50:], said[50:], settings)
+        for found, kept in ((here, own), (there, new)):
+            kept.append(
+                [
+                    found["sets"]["coverage"]["value"],
+                    found["abstention"]["wrong"]["value"],
+                    found["sets"]["mean_size"],
+                    found["abstention"]["answered"]["value"],
+                ]
+            )
+    np.testing.assert_allclose(np.mean(own, 0)[:2], np.mean(new, 0)[:2], atol=0.02)
+    np.testing.assert_allclose(np.mean(own, 0)[2:], np.mean(new, 0)[2:], atol=0.05)
+
+
+def test_what_an_image_is_given_does_not_depend_on_itself():
+    labels, said = world(11, 40)
+    scaled, found = measured_promises(labels, said, None)
+    changed = labels.copy()
+    changed[5] = (labels[5] + 1) % 5
+    again, other = measured_promises(changed, said, None)
+    assert (again[5] == scaled[5]).all()
+    assert (again != scaled).any()
+    assert found["calibration"]["temperature"] != other["calibration"]["temperature"]
+
+
+@pytest.mark.parametrize("images", [1, 2, 8, 11, 12])
+def test_few_images_are_measured_as_far_as_they_go(images):
+    labels, said = world(2, images)
+    settings = tuned_promises(labels, said)
+    assert (settings["set_threshold"] is None) == (images < 9)
+    _, found = measured_promises(labels, said, None)
+    # Four fifths of them have to be nine.
+    assert ("sets" in found) == ("abstention" in found) == (images >= 12)
+    json.dumps([settings, found], allow_nan=False)
+    _, without = measured_promises(labels, said, {})
+    assert list(without["calibration"]) == ["before"]

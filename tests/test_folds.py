@@ -213,7 +213,7 @@ def test_the_command_trains_folds_and_keeps_the_ensemble(photos, tmp_path, monke
     assert not list(tmp_path.glob("*.unfinished"))
     # The ensemble: in an ordinary artefact, and without this package.
     ensemble, paths = tl.load("cv"), examples.paths[::5]
-    mean = np.mean([one.probabilities(paths) for one in members], axis=0)
+    mean = np.mean([one.raw(paths) for one in members], axis=0)
     np.testing.assert_allclose(ensemble.probabilities(paths), mean, atol=1e-5)
     assert kept["ensemble"]["test_metrics"] == ensemble.description["test_metrics"]
     assert kept["ensemble"]["test_metrics"] == ensemble.evaluate(test)

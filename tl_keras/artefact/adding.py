@@ -91,9 +91,12 @@ def add_classes(
         "old_classes": _compared(truths[was_old], before[was_old], said[was_old]),
     }
     seconds = time.perf_counter() - began
+    # What the old model promised it promised of other classes; images that it may have been trained
+    # on promise nothing.
+    settings = {} if known is not None else predictor.task.tune(truths, said, metrics)
     description = described(predictor, fresh, remembered, result, known is not None)
     description |= {
-        "command": command, "parameters": grown.count_params(),
+        "settings": settings, "command": command, "parameters": grown.count_params(),
         "seconds": round(predictor.description["seconds"] + seconds, 1),
     }  # fmt: skip
     history = read_history(Path(model) / "history.csv")
@@ -111,17 +114,14 @@ def add_classes(
 
 
 def _check_model(predictor: Predictor, path: str | Path) -> None:
-    import keras
+    from tl_keras.builders.head_logits import has_plain_head
 
-    task, model = predictor.task, predictor.model
+    task = predictor.task
     if task.target != "labels" or not task.pooled or task.open_set:
         raise InputError(
             f"{path} was made for --task {task.name}; classes can be added to --task classify"
         )
-    layers = {layer.name: layer for layer in model.layers}
-    last = layers.get("predictions")
-    plain = isinstance(last, keras.layers.Dense) and last.use_bias and "pooling" in layers
-    if not plain or getattr(last.activation, "__name__", "") not in ("softmax", "linear"):
+    if not has_plain_head(predictor.model):
         raise InputError(
             f"{path} has no single last layer to widen, as ensembles have none; add the class to "
             "one of its members, such as fold-1"
@@ -201,18 +201,14 @@ def _grown(
     """The wider model; of images left out of its fit truth, probabilities, and old logits."""
     import keras
 
-    from tl_keras.builders.classifier import features_model
+    from tl_keras.builders.head_logits import before_last, head_logits
     from tl_keras.training.added_classes import columns_for_classes
     from tl_keras.training.closed_form import softmax
 
     last = model.get_layer("predictions")
-    pooled = features_model(model).output
-    rows = both.rows
-    if last.input is not pooled:  # dropout, or hidden layers that the old classes share
-        between = keras.Model(pooled, last.input)
-        rows = between.predict(rows, batch_size=256, verbose=0)
+    rows = before_last(model)(both.rows)
+    logits = head_logits(model)(both.rows)
     kernel, bias = (np.asarray(keras.ops.convert_to_numpy(v)) for v in (last.kernel, last.bias))
-    logits = rows.astype("float64") @ kernel + bias
     columns = columns_for_classes(rows, logits, both.labels, added)
     wider = keras.layers.Dense.from_config({**last.get_config(), "units": last.units + added})
     grown = keras.Model(model.input, wider(last.input), name=model.name)

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tl_keras.errors import InputError
 
 
@@ -50,7 +48,7 @@ def write_ensemble(
     model.save(path / "model.keras")
     description = {
         **first.description,
-        "settings": _mean_settings([one.settings for one in opened]),
+        "settings": first.task.joint([one.settings for one in opened]),
         "members": [
             {"split": one.description["split"], "seed": one.description["seed"]} for one in opened
         ],
@@ -81,8 +79,3 @@ def write_ensemble(
 
 def _write(path: Path, description: dict[str, Any]) -> None:
     (path / "model.json").write_text(json.dumps(description, indent=2, allow_nan=False))
-
-
-def _mean_settings(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Thresholds and the like: the mean of the members', number by number."""
-    return {key: np.mean([one[key] for one in settings], axis=0).tolist() for key in settings[0]}

@@ -173,12 +173,14 @@ class Predictor:
     def probabilities(self, sources: Sequence[Any], tta: str | None = None) -> np.ndarray:
         """Probabilities, float64 (N, outputs), of sources as in :meth:`predict`.
 
+        At the model's temperature, where it has one; :meth:`raw` are the network's own.
+
         Raises:
             InputError: The task has no such answer an image.
         """
         if not self.task.pooled:
             raise InputError(f"--task {self.task.name} has no probabilities an image; use predict")
-        return self.raw(sources, tta)
+        return self.task.scaled(self.raw(sources, tta), self.settings)
 
     def raw(self, sources: Sequence[Any], tta: str | None = None) -> Sequence[Any]:
         """Predictions of the task in the model's square, of sources as in :meth:`predict`."""

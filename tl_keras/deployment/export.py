@@ -43,6 +43,8 @@ def export_model(
     says is compared with what the model says.  If any file does not agree, nothing is written:
     converters do write broken files without an error.
 
+    Probabilities of classes are those that ``predict`` says: the model's temperature is inside.
+
     Every file takes ``"image"``, float32 (batch, S, S, 3) RGB, 0..255, resized as in training, any
     batch, and gives the outputs that ``export.json`` beside it names and explains, with the names
     of classes, the way of resizing, thresholds, and how far the file agrees.
@@ -130,13 +132,17 @@ def _opened(
         is_final = getattr(model, "name", None) in finals
         task = finals[model.name] if is_final else task_of(model)
         final, kept = (model if is_final else task.final(without_augmentation(model))), {}
-    size = final.input_shape[1]
+    size, settings = final.input_shape[1], dict(settings or {})
+    final = task.exported(final, settings)
+    # Under another name, for nobody is to divide by it once more.
+    temperature = settings.pop("temperature", None)
     return (
         {
             "format": _FORMAT,
             "task": task.name,
             task.names_key: None if names is None else list(names),
-            "settings": dict(settings or {}),
+            "settings": settings,
+            **({} if temperature is None else {"temperature_inside": temperature}),
             "backbone": kept.get("backbone"),
             "image_size": size,
             "resize": resize,

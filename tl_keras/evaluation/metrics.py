@@ -19,9 +19,18 @@ _SMALLEST_PROBABILITY = 1e-7  # bounds the loss of one image at 16.1 nats, as ke
 _SUM_TOLERANCE = 0.02  # float16 softmax over 1,000 classes stays within
 
 
-def _checked(
+def check_classified(
     labels: Any, probabilities: Any, class_names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as int64 and probabilities as float64.
+
+    Raises:
+        InputError: As of :func:`evaluate_classification`.
+
+    Example:
+        >>> check_classified([0], [[1, 0]], ["ant", "bee"])[1]
+        array([[1., 0.]])
+    """
     classes = len(class_names)
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if classes < 2:
@@ -139,7 +148,7 @@ def evaluate_classification(
         >>> metrics["accuracy"]["value"], metrics["confusion_matrix"]
         (1.0, [[1, 0], [0, 1]])
     """
-    labels, probabilities = _checked(labels, probabilities, class_names)
+    labels, probabilities = check_classified(labels, probabilities, class_names)
     total, classes = probabilities.shape
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_counts(labels, predicted, classes)

@@ -18,20 +18,35 @@ if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
 
 
+_MOST_SAID = 5  # classes of a set that are printed
+
+
 class Prediction(NamedTuple):
     """What the model says of one image.
 
     Attributes:
         source: The path as given, or ``"array 0"``, ``"bytes 0"`` with its position.
         class_name: The most probable class.
-        probability: Of that class, in [0, 1].
+        probability: Of that class, in [0, 1], at the model's temperature.
         probabilities: Of every class by name.
+        classes: The likeliest first, so many that the true class is among them as often as the
+            model's ``coverage`` promises; None where it promises nothing.
+        abstains: Whether it is too unsure to answer, so that of all images no more get a wrong
+            answer than ``coverage`` leaves; None where it promises nothing.
+        unlike: Whether it is like nothing that the model was trained on; None where the model does
+            not know.
+        typical: The share of images held out in training that were as strange as this one, or
+            stranger; None likewise.
     """
 
     source: str
     class_name: str
     probability: float
     probabilities: dict[str, float]
+    classes: tuple[str, ...] | None = None
+    abstains: bool | None = None
+    unlike: bool | None = None
+    typical: float | None = None
 
 
 class Classification(Task):
@@ -132,14 +147,48 @@ class Classification(Task):
         shifted = np.exp(outputs - outputs.max(-1, keepdims=True))
         return shifted / shifted.sum(-1, keepdims=True)
 
+    def scaled(
+        self, predictions: Sequence[Any], settings: Mapping[str, Any]
+    ) -> Sequence[Any]:  # fmt: skip
+        """Probabilities at the temperature of the settings."""
+        from tl_keras.evaluation.calibration import tempered
+
+        if "temperature" not in settings:
+            return predictions
+        return tempered(predictions, settings["temperature"])
+
+    def exported(self, model: keras.Model, settings: Mapping[str, Any]) -> keras.Model:
+        """With the temperature inside."""
+        from tl_keras.builders.temperature import at_temperature
+
+        if "temperature" not in settings:
+            return model
+        return at_temperature(model, settings["temperature"])
+
+    def joint(self, settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Nothing: an average is less sure than its members (Rahaman and Thiery 2021,
+        arXiv:2007.08792), so that neither their temperatures nor their promises are its own."""
+        return {}
+
+    def tune(
+        self, truths: Sequence[Any], predictions: Sequence[Any], metrics: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Temperature, and from which probability on a class is possible and an answer given."""
+        from tl_keras.evaluation.promises import tuned_promises
+
+        return tuned_promises(truths, predictions)
+
     def measure(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any] | None,
     ) -> dict[str, Any]:  # fmt: skip
-        """As ``tl_keras.evaluation.evaluate_classification``."""
-        from tl_keras.evaluation.metrics import evaluate_classification
+        """As ``tl_keras.evaluation.evaluate_classification`` and ``measured_promises``."""
+        from tl_keras.evaluation.metrics import check_classified, evaluate_classification
+        from tl_keras.evaluation.promises import measured_promises
 
-        return evaluate_classification(truths, predictions, names)
+        truths, predictions = check_classified(truths, predictions, names)
+        scaled, promises = measured_promises(truths, predictions, settings)
+        return {**evaluate_classification(truths, scaled, names), **promises}
 
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
         """Accuracy, balanced accuracy and macro F1."""
@@ -173,20 +222,42 @@ class Classification(Task):
         self, sources: Sequence[str], predictions: Sequence[Any], names: Sequence[str],
         settings: Mapping[str, Any],
     ) -> list[Prediction]:  # fmt: skip
-        """The most probable class of each."""
-        return [
-            Prediction(
-                source,
-                names[int(row.argmax())],
-                float(row.max()),
-                dict(zip(names, map(float, row), strict=True)),
+        """The most probable class of each, its set, and whether it is too unsure to answer."""
+        from tl_keras.evaluation.conformal import prediction_sets
+
+        rows = self.scaled(np.asarray(predictions), settings)
+        limit, least = settings.get("set_threshold"), settings.get("abstain_below")
+        sets = [None] * len(rows) if limit is None else prediction_sets(rows, limit)
+        found = []
+        for source, row, inside in zip(sources, rows, sets, strict=True):
+            order = np.argsort(-row, kind="stable")
+            found.append(
+                Prediction(
+                    source,
+                    names[int(order[0])],
+                    float(row.max()),
+                    dict(zip(names, map(float, row), strict=True)),
+                    None if inside is None else tuple(names[k] for k in order if inside[k]),
+                    None if least is None else bool(row.max() < least),
+                )
             )
-            for source, row in zip(sources, predictions, strict=True)
-        ]
+        return found
 
     def said(self, answer: Prediction, top: int | None) -> str:
-        """The most probable classes with their probabilities."""
-        return ranked(answer.probabilities, top or 1)
+        """The most probable class, or those of the set, and whether the model says no."""
+        if top:
+            line = ranked(answer.probabilities, top)
+        else:
+            first, *others = (answer.classes or (answer.class_name,))[:_MOST_SAID]
+            line = ranked({first: answer.probability}, 1)
+            if others:
+                line += "  or " + ranked({name: answer.probabilities[name] for name in others}, 9)
+            more = len(answer.classes or ()) - _MOST_SAID
+            if more > 0:
+                line += f"  or {more} more"
+        if answer.unlike:
+            return f"like nothing it was trained on: {line}"
+        return f"abstains: {line}" if answer.abstains else line
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Figures of each class, and which is taken for which."""

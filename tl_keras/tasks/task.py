@@ -218,6 +218,18 @@ class Task(abc.ABC):
         """Settings found on validation data, of which these are the figures; none by default."""
         return {}
 
+    def joint(self, settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Settings of the ensemble of models that have these: their mean, number by number."""
+        return {key: np.mean([one[key] for one in settings], 0).tolist() for key in settings[0]}
+
+    def scaled(self, predictions: Sequence[Any], settings: Mapping[str, Any]) -> Sequence[Any]:
+        """Predictions as they are said, of those that the network gives: as they are by default."""
+        return predictions
+
+    def exported(self, model: keras.Model, settings: Mapping[str, Any]) -> keras.Model:
+        """The final model as other programs are to run it: with :meth:`scaled` inside."""
+        return model
+
     @abc.abstractmethod
     def measure(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
