@@ -29,7 +29,9 @@ def trained(photos, tmp_path_factory):
 def test_holds_what_the_design_says(trained):
     run, folder, _ = trained
     names = {path.name for path in folder.iterdir()}
-    assert names == {"model.keras", "model.json", "history.csv", "report.html", "features.npz"}
+    assert names == {
+        "model.keras", "model.json", "history.csv", "report.html", "features.npz", "domain.npz"
+    }  # fmt: skip
     said = json.loads((folder / "model.json").read_text())
     assert said["class_names"] == ["rings", "stripes"]
     assert said["image_size"] == 64 and said["resize"] == "crop"

@@ -31,9 +31,9 @@ def test_probabilities_are_those_of_the_views_averaged(trained, name):
     predictor = tl.load(folder)
     pixels = np.stack([load_image(path, 64) for path in val.paths])
     views = [np.stack([view.image(image) for image in pixels]) for view in PRESETS[name].views]
-    expected = np.mean([predictor.probabilities(list(view)) for view in views], axis=0)
+    expected = np.mean([predictor.raw(list(view)) for view in views], axis=0)
+    np.testing.assert_allclose(predictor.raw(val.paths, tta=name), expected, atol=1e-6)
     found = predictor.probabilities(val.paths, tta=name)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
     assert np.abs(found - predictor.probabilities(val.paths)).max() > 1e-4
     assert (found == predictor.probabilities(val.paths, tta=name)).all()
     answers = predictor.predict(list(val.paths), tta=name)

@@ -15,6 +15,7 @@ from tl_keras.artefact.class_features import (
     read_features,
     write_features,
 )
+from tl_keras.artefact.domain_file import write_domain
 from tl_keras.artefact.predictor import Predictor, load
 from tl_keras.artefact.writing import (
     check_output,
@@ -23,6 +24,7 @@ from tl_keras.artefact.writing import (
     written_whole,
 )
 from tl_keras.errors import InputError
+from tl_keras.evaluation.out_of_domain import Domain, domain_of
 
 if TYPE_CHECKING:
     import keras
@@ -41,10 +43,12 @@ def add_classes(
 ) -> dict[str, Any]:
     """Write an artefact that knows the classes of another one and those of ``examples``.
 
-    The backbone and the columns of the old classes are copied, so that these keep their logits,
-    and their probabilities their proportions to each other.  The new columns are computed in
-    seconds (:func:`tl_keras.training.added_classes.columns_for_classes`) from the features of the
-    new images, and of held-out images of the old classes that the artefact remembers.
+    The backbone and the columns of the old classes are copied, so that these keep their logits.
+    Temperature, sets, abstention and what counts as strange are found anew, on held-out images of
+    the old classes and on new ones left out of the fit; where images of the old ones are given,
+    which may have been trained on, the wider model promises nothing.  The new columns are computed
+    in seconds (:func:`tl_keras.training.added_classes.columns_for_classes`) from the features of
+    the new images, and of held-out images of the old classes that the artefact remembers.
 
     Args:
         model: Folder of a classifier with a plain last layer.
@@ -99,11 +103,14 @@ def add_classes(
         "settings": settings, "command": command, "parameters": grown.count_params(),
         "seconds": round(predictor.description["seconds"] + seconds, 1),
     }  # fmt: skip
+    domain = None if known is not None else _wider_domain(predictor, grown, remembered, new)
     history = read_history(Path(model) / "history.csv")
     with written_whole(output) as folder:
         save_model(grown, folder)
         (folder / "model.json").write_text(json.dumps(description, indent=2, allow_nan=False))
         write_features(folder, both.some())
+        if domain is not None:
+            write_domain(folder, domain)
         if (Path(model) / "history.csv").exists():
             shutil.copyfile(Path(model) / "history.csv", folder / "history.csv")
         write_model_report(
@@ -217,6 +224,19 @@ def _grown(
     before = logits[columns.rows]
     said = softmax(np.concatenate([before, columns.left_out], axis=1))
     return grown, both.labels[columns.rows], said, before
+
+
+def _wider_domain(
+    predictor: Predictor, grown: "keras.Model", remembered: ClassFeatures, new: ClassFeatures
+) -> Domain | None:
+    """What the wider model was trained on; None where the old one does not know."""
+    from tl_keras.builders.head_logits import head_logits
+
+    held_out = remembered.rows[~remembered.learned]
+    if predictor.home is None or not len(held_out):
+        return None
+    trained = np.concatenate([predictor.home.domain.rows, new.rows])
+    return domain_of(trained, held_out, head_logits(grown)(held_out))
 
 
 def _compared(truths: np.ndarray, before: np.ndarray, after: np.ndarray) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tl_keras.errors import InputError
+from tl_keras.training.even_choice import even_positions
 
 FILE = "features.npz"
-# Enough to know a class by; features of 1,000 images are a few MB.
-MOST_OF_A_CLASS, MOST = 100, 1_000
 
 
 class ClassFeatures(NamedTuple):
@@ -38,20 +37,6 @@ class ClassFeatures(NamedTuple):
     def joined(self, other: "ClassFeatures") -> "ClassFeatures":
         """These, then those of another."""
         return ClassFeatures(*map(np.concatenate, zip(self, other, strict=True)))
-
-
-def even_positions(labels: np.ndarray) -> np.ndarray:
-    """Positions of at most 100 images of each class and about 1,000 in all.
-
-    Example:
-        >>> np.bincount(np.arange(2)[np.arange(300) % 2][even_positions(np.arange(300) % 2)])
-        array([100, 100])
-    """
-    counts = np.bincount(labels)
-    each = min(MOST_OF_A_CLASS, max(2, MOST // max(int((counts > 0).sum()), 1)))
-    order = np.random.default_rng(0).permutation(len(labels))
-    kept = [order[labels[order] == label][:each] for label in range(len(counts))]
-    return np.sort(np.concatenate(kept))
 
 
 def write_features(folder: Path, features: ClassFeatures) -> None:

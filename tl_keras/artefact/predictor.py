@@ -1,21 +1,26 @@
 """Open an artefact and predict with it, reading images exactly as training did."""
 
+import functools
 import importlib.util
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tl_keras.data.decoding import read_image
 from tl_keras.data.framing import frame_of
 from tl_keras.errors import InputError
+from tl_keras.evaluation.promises import with_coverage
 from tl_keras.tasks.registry import get_task
 from tl_keras.tasks.task import Task
 from tl_keras.training.judging import joined
+
+if TYPE_CHECKING:
+    from tl_keras.artefact.at_home import Home
 
 # Sides of pictures, px: words must be readable, and nobody looks at more.
 _SMALLEST, _LARGEST = 480, 1600
@@ -96,6 +101,23 @@ class Predictor:
         names = [_name(source, i) for i, source in enumerate(sources)]
         return self.answers(names, self.placed(sources, tta, tiled))
 
+    def promise(self, coverage: float) -> None:
+        """Let sets of classes hold the true one as often as this, and answers be wrong as seldom.
+
+        Args:
+            coverage: One of those that were measured in training: 0.8, 0.9, 0.95, 0.99.
+
+        Raises:
+            InputError: It was not measured, or the model's task promises nothing.
+
+        Example:
+            >>> photos = tl.load("saved_models/photos")  # doctest: +SKIP
+            >>> photos.promise(0.99)  # doctest: +SKIP
+            >>> photos.predict("new/1.jpg")[0].classes  # doctest: +SKIP
+            ('ants', 'bees')
+        """
+        self.settings = with_coverage(self.settings, coverage)
+
     def placed(
         self, sources: Sequence[Any], tta: str | None = None, tiled: bool = False
     ) -> list[Any]:
@@ -109,6 +131,9 @@ class Predictor:
         self.check_asked(tta, tiled)
         if tiled:
             return [self.task.tiled(self.model, read_image(source)) for source in sources]
+        if self.home is not None:
+            views = self._views(tta)
+            return [one for some in self._read(sources) for one in self.home.seen(some, views)]
         predictions = self.raw(sources, tta)
         if self.task.pooled:
             return predictions
@@ -129,8 +154,22 @@ class Predictor:
             raise InputError(f"there is nothing to draw for --task {self.task.name}; leave it out")
 
     def answers(self, names: Sequence[str], placed: Sequence[Any]) -> list[Any]:
-        """Put :meth:`placed` predictions in words, under these names."""
-        return self.task.answers(names, placed, self.names, self.settings)
+        """Put :meth:`placed` or :meth:`raw` predictions in words, under these names."""
+        from tl_keras.artefact.at_home import Seen
+
+        rows = [one.prediction if isinstance(one, Seen) else one for one in placed]
+        found = self.task.answers(names, rows, self.names, self.settings)
+        return [
+            one.told(answer) if isinstance(one, Seen) else answer
+            for answer, one in zip(found, placed, strict=True)
+        ]
+
+    @functools.cached_property
+    def home(self) -> "Home | None":
+        """What the artefact remembers of its training images; None where it remembers nothing."""
+        from tl_keras.artefact.at_home import home_of
+
+        return home_of(self.folder, self.model, self.task)
 
     def picture(self, source: Any, placed: Any) -> np.ndarray:
         """A source with what the model says of it, uint8 (height, width, 3).
@@ -184,18 +223,20 @@ class Predictor:
 
     def raw(self, sources: Sequence[Any], tta: str | None = None) -> Sequence[Any]:
         """Predictions of the task in the model's square, of sources as in :meth:`predict`."""
+        views = self._views(tta)
+        return joined([self._seen(images, views) for images in self._read(sources)])
+
+    def _read(self, sources: Sequence[Any]) -> Iterator[np.ndarray]:
+        """Batches of images in the model's square, uint8 (B, S, S, 3)."""
         from tl_keras.data.decoding import load_image
 
         sources = list(sources)
         if not sources:
             raise InputError("nothing to predict; give at least one image")
-        found = []
         step = self.task.batch_size
         for start in range(0, len(sources), step):
             some = sources[start : start + step]
-            images = [load_image(source, self.image_size, self.resize) for source in some]
-            found.append(self._seen(np.stack(images), self._views(tta)))
-        return joined(found)
+            yield np.stack([load_image(one, self.image_size, self.resize) for one in some])
 
     def _views(self, tta: str | None) -> Sequence[Any]:
         from tl_keras.data.augment.presets import preset

@@ -15,6 +15,7 @@ import numpy as np
 
 import tl_keras
 from tl_keras.artefact.class_features import ClassFeatures, write_features
+from tl_keras.artefact.domain_file import write_domain
 from tl_keras.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
             rows, labels = run.held_out
             never = np.zeros(len(labels), bool)
             write_features(temporary, ClassFeatures(rows, labels, never).some())
+        if run.domain is not None:
+            write_domain(temporary, run.domain)
         write_history_csv(run.history, temporary / "history.csv")
         sections = dict(run.sections)
         if run.metrics:

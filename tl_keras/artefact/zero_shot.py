@@ -74,6 +74,8 @@ class ZeroShot(Predictor):
         >>> tiles.save("saved_models/tiles")  # doctest: +SKIP
     """
 
+    home = None  # trained on nothing here
+
     def __init__(
         self,
         prompts: Prompts,

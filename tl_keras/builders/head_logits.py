@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from tl_keras.builders.classifier import features_model
+from tl_keras.builders.classifier import features_model, without_augmentation
 from tl_keras.errors import InputError
 
 
@@ -36,7 +36,11 @@ def before_last(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
         From features, float32 (N, D), of the layer ``"pooling"``, to float32 (N, W): the features
         themselves, unless there are hidden layers.
     """
-    between = keras.Model(features_model(model).output, model.get_layer("predictions").input)
+    plain = without_augmentation(model)
+    # Where a layer stands in more than one model, this is its call in this one.
+    last, call, _ = plain.output._keras_history
+    (given,) = last._inbound_nodes[call].input_tensors
+    between = keras.Model(features_model(plain).output, given)
     if all(isinstance(layer, keras.layers.InputLayer | keras.layers.Dropout)
            for layer in between.layers):  # fmt: skip
         return lambda rows: rows

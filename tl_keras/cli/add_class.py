@@ -19,9 +19,11 @@ examples:
   tl-keras add-class saved_models/insects new/         a folder per class (new/wasps, new/flies)
   tl-keras add-class saved_models/old wasps/ --known photos/
 
-The base and what the head knows stay as they are, bit for bit: the probabilities of the old classes
-keep their proportions to each other. The new ones are computed from features of the new images and
-of held-out images of the old classes, which the model remembers. Two images do, ten are better.
+The base and what the head knows stay as they are, bit for bit: the scores of the old classes keep
+their distances. The new ones are computed from features of the new images and of held-out images of
+the old classes, which the model remembers. Two images do, ten are better. What the model promises
+(temperature, sets, when it abstains) is found anew; with --known, whose images it may have been
+trained on, it promises nothing.
 """
 
 

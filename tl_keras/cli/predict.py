@@ -17,23 +17,32 @@ examples:
   tl-keras predict saved_models/photos new/1.jpg new/2.png
   tl-keras predict saved_models/photos new/            every image in the folder
   tl-keras predict saved_models/photos new/*.jpg --json
+  tl-keras predict saved_models/photos new/ --coverage 0.99    names more classes, abstains sooner
   tl-keras predict saved_models/street new/ --draw drawn/      boxes or masks over each image
+
+what a classifier says:
+  new/1.jpg  bees 0.981                        the class and its probability
+  new/2.jpg  bees 0.702  or ants 0.291         as many as it takes to hold the true one in 90 %
+  new/3.jpg  abstains: ants 0.511  or ...      too unsure: more answers would be wrong than promised
+  new/4.jpg  like nothing it was trained on: ants 0.973         farther off than 95 % of held-out
+                                               images: whatever it says means little
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.description = (
-        "Print what the model says of each image: the most probable class, tags, boxes, things, or "
-        "the share of each class of pixels; and draw boxes and masks into pictures."
+        "Print what the model says of each image: the most probable class and what else it may be, "
+        "tags, boxes, things, or the share of each class of pixels; and draw boxes and masks into "
+        "pictures."
     )
     parser.epilog = _EXAMPLES
     parser.add_argument("model", metavar="MODEL", help="the folder that `tl-keras train` wrote")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files or folders of them")
     parser.add_argument(
         "--top", type=int, metavar="K",
-        help="show the K most probable, whatever they are (default: 1 class, the tags above their "
-        "threshold, the 5 surest things)",
+        help="show the K most probable, whatever they are (default: the classes it may be, the tags "
+        "above their threshold, the 5 surest things)",
     )  # fmt: skip
     parser.add_argument(
         "--draw",
@@ -47,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="look at each image in its own pixels, in overlapping tiles, not resized to the "
         "model's size: for segmenters trained on pieces of such images",
     )
+    parser.add_argument(
+        "--coverage", type=float, metavar="C",
+        help="share of images whose true class is among those named: 0.8, 0.9, 0.95 or 0.99, as "
+        "far as validation images sufficed; no more than the rest of them get a wrong answer: the "
+        "model abstains before that (--task classify; default: 0.9)",
+    )  # fmt: skip
     add_tta(parser)
     add_json(parser)
 
@@ -67,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
 
         predictor = load(options.model)
         predictor.check_asked(options.tta, options.tiled, bool(options.draw))
+        if options.coverage is not None:
+            predictor.promise(options.coverage)
         drawing = Drawing(Path(options.draw), predictor) if options.draw else None
         predictions, skipped = answers(predictor, paths, options.tta, options.tiled, drawing)
     print_answers(predictor.task, predictions, skipped, options.top, options.json)

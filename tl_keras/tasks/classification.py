@@ -35,8 +35,9 @@ class Prediction(NamedTuple):
             answer than ``coverage`` leaves; None where it promises nothing.
         unlike: Whether it is like nothing that the model was trained on; None where the model does
             not know.
-        typical: The share of images held out in training that were as strange as this one, or
-            stranger; None likewise.
+        typical: The shares of images held out in training that were as strange as this one, or
+            stranger: by ``"neighbours"``, the distance from the training images, which decides
+            about ``unlike``; and by ``"energy"``, how little the logits say.  None likewise.
     """
 
     source: str
@@ -46,7 +47,7 @@ class Prediction(NamedTuple):
     classes: tuple[str, ...] | None = None
     abstains: bool | None = None
     unlike: bool | None = None
-    typical: float | None = None
+    typical: dict[str, float] | None = None
 
 
 class Classification(Task):
@@ -205,7 +206,9 @@ class Classification(Task):
         return "majority class", metrics["majority_baseline"]
 
     def table(self, metrics: Mapping[str, Any]) -> list[str]:
-        """Precision, recall and F1 of each class."""
+        """Precision, recall and F1 of each class, and what the model promises."""
+        from tl_keras.evaluation.promise_words import promise_lines
+
         width = max(len("class"), *(len(row["name"]) for row in metrics["per_class"]))
         lines = [f"{'class':<{width}}  images  precision  recall     F1"]
         for row in metrics["per_class"]:
@@ -216,7 +219,8 @@ class Classification(Task):
             lines.append(
                 f"{row['name']:<{width}}  {row['count']:>6}  {precision:>9}  {recall:>6}  {f1:>5}"
             )
-        return lines
+        told = promise_lines(metrics)
+        return [*lines, "", *told] if told else lines
 
     def answers(
         self, sources: Sequence[str], predictions: Sequence[Any], names: Sequence[str],
@@ -260,8 +264,10 @@ class Classification(Task):
         return f"abstains: {line}" if answer.abstains else line
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
-        """Figures of each class, and which is taken for which."""
+        """Figures of each class, which is taken for which, and calibration."""
         from tl_keras.evaluation.plots import draw_confusion_matrix
+        from tl_keras.evaluation.promise_words import promise_lines
+        from tl_keras.evaluation.reliability_plot import draw_reliability
         from tl_keras.evaluation.report_blocks import figures_table, picture
 
         loss = metrics["log_loss"]
@@ -273,7 +279,12 @@ class Classification(Task):
             [*metrics["notes"], said],
         )
         drawn = picture(draw_confusion_matrix, metrics, "Confusion matrix, rows are true classes")
-        return {"Class by class": table, "Which class is taken for which": drawn}
+        found = {"Class by class": table, "Which class is taken for which": drawn}
+        if "calibration" in metrics:
+            plot = picture(draw_reliability, metrics["calibration"], "Accuracy over confidence")
+            told = "".join(f"<p>{line}</p>" for line in promise_lines(metrics))
+            found["How sure it may be"] = told + plot
+        return found
 
     def worst(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],

@@ -224,7 +224,12 @@ def fit(
     if val is not None:
         try:
             frozen = all(on_features(model, stage, task) for stage in recipe.stages)
-            run.validate(val, extraction.run(val, what="validation images") if frozen else None)
+            known = {}
+            if frozen:
+                known["features"] = extraction.run(val, what="validation images")
+            if frozen and any(one.solver or one.augment == "none" for one in recipe.stages):
+                known["trained"] = extraction.run(train, what="training images")
+            run.validate(val, **known)
         except KeyboardInterrupt:
             run.interrupted = True
         except InputError as problem:  # the trained model must not be lost over its figures

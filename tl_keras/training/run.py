@@ -10,9 +10,12 @@ import keras
 import numpy as np
 
 from tl_keras.builders.classifier import head_model
+from tl_keras.builders.head_logits import has_plain_head, head_logits
 from tl_keras.data.decoding import load_image
 from tl_keras.errors import InputError
+from tl_keras.evaluation.out_of_domain import Domain, domain_of
 from tl_keras.tasks.task import Task
+from tl_keras.training.even_choice import even_positions
 from tl_keras.training.feature_batches import EVALUATED_ROWS, FeatureSet
 from tl_keras.training.features import extract_features
 from tl_keras.training.inputs import batches_of
@@ -49,6 +52,8 @@ class Run:
         settings: What answers need beside the model, found on the validation data: thresholds.
         held_out: Features and labels of the validation images, where each has one class and one
             vector; what a class can be added with later.
+        domain: What the training images look like to the model, and how far held-out ones lie from
+            them, where each has one vector: by which ``predict`` knows images like none of them.
         worst: The validation images that the model did worst on; tasks whose answers cannot be
             drawn have none.
         sections: Of the report, with images of the validation data: title to HTML.
@@ -72,6 +77,7 @@ class Run:
     metrics: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     held_out: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
+    domain: Domain | None = field(default=None, repr=False)
     worst: list[Worst] = field(default_factory=list, repr=False)
     sections: dict[str, str] = field(default_factory=dict, repr=False)
     tracker: Tracker = field(default_factory=lambda: Guarded(None), repr=False)
@@ -106,20 +112,26 @@ class Run:
             target=self.task.target,
         )  # fmt: skip
 
-    def validate(self, val: Any, features: FeatureSet | None = None) -> None:
+    def validate(
+        self, val: Any, features: FeatureSet | None = None, trained: FeatureSet | None = None
+    ) -> None:
         """Fill :attr:`metrics`, :attr:`settings`, and what the report shows of the validation data.
 
         Args:
             val: ``Examples`` or arrays.
             features: Theirs, where the backbone is what it was when they were computed: then only
                 the head is computed.
+            trained: Likewise of the training images as they are, without augmentation.
         """
         vectors = self.task.pooled and self.task.target == "labels" and not self.task.open_set
         if features is None and vectors:
             found = extract_features(self.final, self._batches(val), "validation images", False)
             features = FeatureSet((found[0],), found[1], "keras", 1)
         if vectors:
-            self.held_out = features.views[0], features.labels
+            self.held_out = rows, _ = features.views[0], features.labels
+            if has_plain_head(self.final):
+                logits = head_logits(self.final)(rows)
+                self.domain = domain_of(self._some_trained(trained), rows, logits)
         if features is None:
             model, batches = self.final, self._batches(val)
         else:
@@ -131,6 +143,15 @@ class Run:
         read = functools.partial(self._read, val)
         self.sections = self.task.illustrated(truths, predictions, names, read)
         self.worst = worst_of(self.task, truths, predictions, self.names, self.settings)
+
+    def _some_trained(self, known: FeatureSet | None) -> np.ndarray:
+        """Features of some training images of every class."""
+        table = hasattr(self.train, "subset")
+        kept = even_positions(np.asarray(self.train.labels if table else self.train[1]))
+        if known is not None:
+            return known.views[0][kept]
+        some = self.train.subset(kept) if table else tuple(np.asarray(c)[kept] for c in self.train)
+        return extract_features(self.final, self._batches(some), "training images", False)[0]
 
     @functools.cached_property
     def shown(self) -> list[tuple[np.ndarray, str]]:
