@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files or folders of them")
     parser.add_argument(
         "--top", type=int, metavar="K",
-        help="show the K most probable, whatever they are (default: the classes it may be, the tags "
-        "above their threshold, the 5 surest things)",
+        help="show the K most probable, whatever they are (default: the classes it may be, the "
+        "tags above their threshold, the 5 surest things)",
     )  # fmt: skip
     parser.add_argument(
         "--draw",
