@@ -46,6 +46,7 @@ _PUBLIC = {
     "rank": "tl_keras.selection.rank_bases",
     "add_classes": "tl_keras.artefact.adding",
     "drift": "tl_keras.artefact.drift",
+    "robustness": "tl_keras.artefact.robustness",
     "load": "tl_keras.artefact.predictor",
     "zero_shot": "tl_keras.artefact.zero_shot",
     "artefact": None,

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -274,19 +274,39 @@ class Predictor:
 
     def judged(self, examples: Any, tta: str | None = None) -> tuple[Sequence[Any], Sequence[Any]]:
         """Truth and prediction of every example, in the model's square; as :meth:`evaluate`."""
+        truths, (predictions,) = self.judged_ways(examples, [lambda images, first: images], tta)
+        return truths, predictions
+
+    def judged_ways(
+        self, examples: Any, ways: Sequence[Callable[[np.ndarray, int], np.ndarray]],
+        tta: str | None = None,
+    ) -> tuple[Sequence[Any], list[Sequence[Any]]]:  # fmt: skip
+        """Truth of every example, and its prediction in each of several ways of looking at it.
+
+        Args:
+            examples: As of :meth:`evaluate`.
+            ways: From a batch of images (N, S, S, 3) in the model's square, and the number of its
+                first, to what the model is shown; images are read once for all ways.
+            tta: As in :meth:`predict`.
+        """
         from tl_keras.data.pipeline import reading_errors
 
         views = self._views(tta)
         examples = self.task.prepared(examples, self.names)
-        truths, predictions = [], []
+        truths: list[Any] = []
+        predictions: list[list[Any]] = [[] for _ in ways]
+        first = 0
         batches = examples.dataset(
             self.task.batch_size, self.image_size, resize=self.resize, target=self.task.target
         )
         with reading_errors():
             for images, targets in batches:
                 truths.append(self.task.truths(np.asarray(targets)))
-                predictions.append(self._seen(np.asarray(images), views))
-        return joined(truths), joined(predictions)
+                shown = np.asarray(images)
+                for way, said in zip(ways, predictions, strict=True):
+                    said.append(self._seen(way(shown, first), views))
+                first += len(shown)
+        return joined(truths), [joined(said) for said in predictions]
 
 
 def _why(problem: Exception) -> str:

@@ -13,6 +13,7 @@ _EXAMPLES = """\
 examples:
   tl-keras evaluate saved_models/photos held_out/      held_out/ holds a folder per class
   tl-keras evaluate saved_models/photos photos/ --split test --json
+  tl-keras evaluate saved_models/photos held_out/ --corruptions --output measured
 """
 
 
@@ -40,8 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help="also write metrics.json there, confusion_matrix.png, and pictures of the worst "
-        "images; must not exist yet",
+        help="also write metrics.json there, confusion_matrix.png, corruptions.png, and pictures "
+        "of the worst images; must not exist yet",
+    )
+    parser.add_argument(
+        "--corruptions",
+        action="store_true",
+        help="also measure on the images with noise, blur, JPEG, brightness and contrast in five "
+        "strengths each (those of ImageNet-C, in the model's square): 25 times the work",
     )
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first file that cannot be read"
@@ -54,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate and print."""
     from tl_keras.artefact.writing import check_output
     from tl_keras.cli.opening import open_given
+    from tl_keras.evaluation.robustness import robustness_lines
 
     began = time.perf_counter()
     if options.output:
@@ -79,13 +87,34 @@ def run(options: argparse.Namespace) -> int:
                 plot_confusion_matrix(metrics, folder / "confusion_matrix.png")
             (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
             _draw_worst(predictor, examples, pairs, folder)
+        table = _robustness(options, predictor, examples)
     skipped = [list(item) for item in examples.skipped]
     if options.json:
         seconds = round(time.perf_counter() - began, 1)
-        print_json({"metrics": metrics, "skipped": skipped, "seconds": seconds})
+        worse = {} if table is None else {"corruptions": table}
+        print_json({"metrics": metrics, **worse, "skipped": skipped, "seconds": seconds})
     else:
         print_metrics(predictor.task, metrics, skipped)
+        if table is not None:
+            print("\n" + "\n".join(robustness_lines(table)))
     return 0
+
+
+def _robustness(
+    options: argparse.Namespace, predictor: Any, examples: Any
+) -> dict[str, Any] | None:
+    """The table of figures on images made worse, where it was asked for."""
+    if not options.corruptions:
+        return None
+    from tl_keras.artefact.robustness import robustness
+    from tl_keras.evaluation.robustness import plot_robustness
+
+    table = robustness(predictor, examples, tta=options.tta, verbose=True)
+    if options.output:
+        folder = Path(options.output)
+        (folder / "corruptions.json").write_text(json.dumps(table, indent=1))
+        plot_robustness(table, folder / "corruptions.png")
+    return table
 
 
 def _draw_worst(predictor: Any, examples: Any, pairs: Any, folder: Path) -> None:
