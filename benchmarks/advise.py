@@ -3,6 +3,7 @@
     python benchmarks/rank.py ... --output rank/          # accuracy of every base by every recipe
     python benchmarks/advise.py measure --results rank/   # what advise chooses, training part only
     python benchmarks/advise.py summary --results rank/
+    python benchmarks/advise.py clock --results rank/     # its estimate of the time, against a run
 
 Bases: every one that `tl-keras advise` would choose from by default (KERAS_HOME says where their
 weights are).  What it chooses is one JSON file a set and seed; what is there is not asked again.
@@ -12,11 +13,17 @@ The summary gives, of sets and seeds of which every base was trained by every re
 accuracy between the choice and two others: the best of all on that very test part, which no one
 could know beforehand and which is partly luck (the highest of a dozen), and the base and recipe
 that are best in the mean over the seeds.
+
+The clock asks for advice on one base after the other, once with time for all layers and once
+without, runs the command that it gives, and compares the seconds.
 """
 
 import argparse
 import json
+import shlex
+import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -24,7 +31,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from rank import SETS, TRAINED
-from real_sets import load_set, load_whole
+from real_sets import SHARED, load_set, load_whole
 
 import tl_keras as tl
 from tl_keras.training.feature_cache import FeatureCache
@@ -34,11 +41,14 @@ def measure(options) -> None:
     """Ask for advice; features are those of `benchmarks/rank.py scores`, where it has been run."""
     for seed in range(options.seeds):
         for name in options.sets:
+            whole = load_whole(name)
+            if seed and whole.parts:
+                continue  # The split is the same for every seed, and so is the advice.
             file = options.results / "advise" / name / f"{seed}.json"
             if file.exists():
                 continue
             keras.utils.clear_session()
-            cache = FeatureCache(options.results / "features", whole=load_whole(name))
+            cache = FeatureCache(options.results / "features", whole=whole)
             began = time.perf_counter()
             advice = tl.advise(load_set(name, seed)[0], cache=cache, verbose=False)
             told = {
@@ -72,7 +82,8 @@ def summary(options) -> None:
         )
         rows = []
         for seed, found in sorted(seeds.items()):
-            file = options.results / "advise" / name / f"{seed}.json"
+            files = [options.results / "advise" / name / f"{n}.json" for n in (seed, 0)]
+            file = files[bool(load_whole(name).parts)]
             if not file.exists():
                 continue
             told = json.loads(file.read_text())
@@ -114,16 +125,42 @@ def _complete(results: Path, name: str) -> dict[int, dict[tuple[str, str], float
     }
 
 
+def clock(options) -> None:
+    """A line for each: what was estimated, and what it took."""
+    print("| set | base | recipe | estimate, s | took, s | ratio |\n|---|---|---|---|---|---|")
+    for name in options.sets:
+        for base in options.bases:
+            for minutes in ("60", "0.01"):
+                words = ["advise", str(SHARED / name), "--backbones", base, "--minutes", minutes]
+                words += ["--feature-cache", str(options.results / "clock" / name), "--json"]
+                told = json.loads(_run(words))
+                with tempfile.TemporaryDirectory() as folder:
+                    began = time.perf_counter()
+                    _run([*shlex.split(told["command"])[1:], "--output", f"{folder}/model"])
+                    took = time.perf_counter() - began
+                print(
+                    f"| {name} | {base} | {told['recipe']} | {told['seconds']:.0f} | {took:.0f} | "
+                    f"{took / told['seconds']:.2f} |",
+                    flush=True,
+                )
+
+
+def _run(words: list[str]) -> str:
+    command = [sys.executable, "-m", "tl_keras.cli.main", *words]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["measure", "summary"])
+    parser.add_argument("what", choices=["measure", "summary", "clock"])
     parser.add_argument("--results", type=Path, required=True, help="--output of rank.py")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
+    parser.add_argument("--bases", nargs="+", default=["mobilenet_v3_small+bundled"])
     options = parser.parse_args()
-    measure(options) if options.what == "measure" else summary(options)
+    {"measure": measure, "summary": summary, "clock": clock}[options.what](options)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from tl_keras.data.decoding import load_image
 from tl_keras.data.examples import Examples
 from tl_keras.data.sample_examples import sample_examples
 from tl_keras.errors import InputError
+from tl_keras.selection.advising import _first_in_time
 from tl_keras.selection.closeness import FAR, NEAR, closeness_word, distance_from_pretraining
 from tl_keras.selection.data_profile import profile
 from tl_keras.selection.limits import Limits, absent_bases
@@ -229,7 +230,7 @@ def test_time_is_the_sum_of_what_is_done():
 
 def test_advice_is_what_was_measured(asked):
     advice, _ = asked
-    assert advice.best is advice.ranking.rows[0] and len(advice.ranking.rows) == 2
+    assert advice.best is advice.ranking.best and len(advice.ranking.rows) == 2
     assert advice.best.milliseconds > 0 and 0 < advice.distance < 1
     # Twenty images of each class, of which a fifth validates.
     assert advice.recipe.name == "feature_extraction"
@@ -249,8 +250,11 @@ def test_advice_in_words(asked):
     size, recipe = advice.best.image_size, advice.recipe.name
     assert f"Take tiny_advised (imagenet weights) at {size} px with --recipe {recipe}" in text
     for word in ("40 of 2 classes (rings 20, stripes 20)", "runner-up: tiny_advised@",
-                 "shorter side 72 px", "would need a download", "time here: about"):  # fmt: skip
+                 "shorter side 72 px", "time here: about"):  # fmt: skip
         assert word in text
+    assert "download" not in text  # How fast others are cannot be told from a base of our own.
+    absent = replace(advice, absent=tuple(absent_bases(Limits(), [], 2.0, 6))).text()
+    assert "would need a download" in absent and "published ImageNet top-1" in absent
     assert "Mind" not in replace(advice, profile=replace(advice.profile, grey=0.0)).text()
     uneven = replace(advice.profile, counts={"rings": 100, "stripes": 20}, copies=3, grey=1.0)
     minded = replace(advice, profile=uneven).text().partition("Mind")[2]
@@ -282,6 +286,20 @@ def test_limits_leave_bases_out(asked, photos):
         tl.advise(examples, [TINY], max_milliseconds=5, device="gpu")
     with pytest.raises(InputError, match="above 0"):
         tl.advise(examples, [TINY], minutes=0)
+
+
+def test_a_base_whose_features_take_too_long_is_passed_over(asked):
+    advice, _ = asked
+    first, second = (
+        replace(row, images_per_second=speed)
+        for row, speed in zip(advice.ranking.rows, (1.0, 2.0), strict=True)
+    )
+    ranking = replace(advice.ranking, rows=(first, second))
+    chosen = [_first_in_time(ranking, 60, minutes) for minutes in (1.0, 0.6, 0.1)]
+    assert chosen == [first, second, second]
+    text = replace(advice, ranking=ranking, best=second).text()
+    assert "number 2 of the 2 measured; features of those before take too long" in text
+    assert f"runner-up: {first.name}" in text
 
 
 def test_images_without_a_class_are_for_another_command():

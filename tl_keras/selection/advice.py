@@ -25,6 +25,7 @@ class Advice:
     Attributes:
         profile: Of the images.
         ranking: Of the bases that keep the limits, best first.
+        best: The base that is advised: the first whose features can be had in the time given.
         recipe: With its reason.
         time: That training would take here.
         change: What would turn the choice of the recipe.
@@ -43,6 +44,7 @@ class Advice:
 
     profile: DataProfile
     ranking: Ranking
+    best: Ranked
     recipe: Recipe
     time: TrainingTime
     change: str
@@ -51,11 +53,6 @@ class Advice:
     beyond: Mapping[str, str]
     limits: Limits
     resize: str
-
-    @property
-    def best(self) -> Ranked:
-        """The base that is advised."""
-        return self.ranking.best
 
     def command(self, data: str, *more: str) -> str:
         """The command that follows the advice, quoted for a shell.
@@ -95,7 +92,7 @@ class Advice:
             "time": asdict(self.time),
             "distance": self.distance,
             "data": self.profile.as_dict(sizes),
-            "warnings": self._warnings()[1:],
+            "warnings": [line.strip() for line in self._warnings()[1:]],
             "ranking": self.ranking.as_dict(),
             "absent": [asdict(one) for one in self.absent],
             "beyond": dict(self.beyond),
@@ -137,14 +134,16 @@ class Advice:
 
     def _choice(self) -> list[str]:
         row, time = self.best, self.time
-        ranked = len(self.ranking.rows)
-        first = f"first of {ranked} bases measured" if ranked > 1 else "the only base measured"
+        place, ranked = self.ranking.rows.index(row) + 1, len(self.ranking.rows)
+        first = f"number {place} of the {ranked} measured" if ranked > 1 else "the only one here"
+        if place > 1:
+            first += "; features of those before take too long"
         return [
             f"Take {row.backbone} ({row.weights} weights) at {row.image_size} px with --recipe "
             f"{self.recipe.name}",
-            f"  base: {first}, by LogME ({row.log_me:.3f}); 5-NN names "
-            f"{100 * row.nearest:.0f} %, a probe {100 * row.probe:.0f} % rightly, the commonest "
-            f"class alone {100 * self.ranking.majority:.0f} %",
+            f"  base: {first}, by LogME ({row.log_me:.3f}); a linear probe on its features names "
+            f"{100 * row.probe:.0f} % rightly, 5-NN {100 * row.nearest:.0f} %, the commonest class "
+            f"alone {100 * self.ranking.majority:.0f} %",
             f"  recipe: {self.recipe.reason}",
             f"  time here: about {_duration(time.seconds)} ({time.how})",
             f"  cost: {row.parameters:,} parameters, {row.megabytes:.1f} MB in float32, "
@@ -159,11 +158,11 @@ class Advice:
     def _others(self) -> list[str]:
         rows, best = self.ranking.rows, self.best
         lines = ["What else there is, and what would change this"]
-        if len(rows) > 1:
-            lines.append(f"  runner-up: {_told(rows[1])}")
+        after = [row for row in rows if row != best][:1]
+        lines += [f"  runner-up: {_told(row)}" for row in after]
         front = unbeaten([row.log_me for row in rows], [row.milliseconds for row in rows])
         quick = rows[front[0]]
-        if quick not in (best, *rows[1:2]):
+        if quick not in (best, *after):
             lines.append(f"  quickest: {_told(quick)}")
         lines.append(f"  {self.change}")
         for name, why in {**self.beyond, **self.ranking.left_out}.items():

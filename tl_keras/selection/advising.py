@@ -1,6 +1,5 @@
 """Advice before training: which base, at which size, by which recipe, and what that costs."""
 
-import gc
 import os
 import sys
 from collections.abc import Iterable
@@ -21,9 +20,9 @@ from tl_keras.selection.limits import Limits, absent_bases
 from tl_keras.selection.rank_bases import built, draw_images, rank_drawn
 from tl_keras.selection.ranking import Ranked, Ranking
 from tl_keras.selection.recipe_choice import choose_by_measures
-from tl_keras.selection.training_time import measure_pace, training_time
+from tl_keras.selection.training_time import TrainingTime, measure_pace, training_time
 from tl_keras.training.feature_cache import FeatureCache
-from tl_keras.training.recipes import RECIPES
+from tl_keras.training.recipes import Recipe
 from tl_keras.training.ridge import MOST_ROWS
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def advise(
         allowed, drawn, of, strict=False, refuse=refuse, resize=resize,
         cache=cache, verbose=verbose,
     )  # fmt: skip
-    best = ranking.best
+    best = _first_in_time(ranking, len(usable), minutes)
     if verbose:
         print(f"Timing a few steps of {best.name} ...", file=sys.stderr)
     (candidate,) = (one for one in allowed if one.name == best.name)
@@ -112,18 +111,18 @@ def advise(
     distance = distance_from_pretraining(
         model, np.stack([load_image(drawn.paths[i], best.image_size, resize) for i in some])
     )
-    pace = measure_pace(model, 1 / best.images_per_second, drawn, resize, RECIPES["fine_tune"])
-    del model
-    gc.collect()
     train, val, _ = train_val_test(usable, _HELD_OUT, seed)
+
+    def estimate(recipe: Recipe) -> TrainingTime:
+        pace = measure_pace(model, 1 / best.images_per_second, drawn, resize, recipe)
+        return training_time(recipe, pace, len(train), len(val))
+
     smallest = min(count for count in train.counts().values() if count)
-    choice = choose_by_measures(
-        smallest, best.probe, minutes,
-        lambda recipe: training_time(recipe, pace, len(train), len(val)),
-    )  # fmt: skip
+    choice = choose_by_measures(smallest, best.probe, minutes, estimate)
     return Advice(
         profile=known,
         ranking=ranking,
+        best=best,
         recipe=choice.recipe,
         time=choice.time,
         change=choice.change,
@@ -184,6 +183,14 @@ def _trained_on(examples: "Examples") -> "Examples":
         if label >= 0 and part != "test"
     ]
     return examples.subset(rows)
+
+
+def _first_in_time(ranking: Ranking, images: int, minutes: float) -> Ranked:
+    """The first base whose features alone do not take too long; else the quickest."""
+    for row in ranking.rows:
+        if images / row.images_per_second <= 60 * minutes:
+            return row
+    return max(ranking.rows, key=lambda row: row.images_per_second)
 
 
 def _pace_of(ranking: Ranking) -> float | None:

@@ -45,7 +45,7 @@ def choose_by_measures(
         'fine_tune'
     """
     head, whole = RECIPES["feature_extraction"], RECIPES["fine_tune"]
-    said = f"a linear probe on its frozen features names {100 * probe:.0f} % rightly"
+    said = f"the probe names {100 * probe:.0f} % rightly"
     bound = f"{100 * PROBE_IS_ENOUGH:.0f} %"
 
     def chosen(recipe: Recipe, reason: str, change: str) -> Choice:

@@ -76,7 +76,7 @@ class TrainingTime:
 def measure_pace(
     model: keras.Model, forward: float, examples: "Examples", resize: str, recipe: Recipe
 ) -> Pace:
-    """Time reading, steps of the head, and two steps of training all layers.
+    """Time reading, steps of the head and, if the recipe trains the base, two of all layers.
 
     The weights of the model are not the same afterwards.
 
@@ -85,7 +85,7 @@ def measure_pace(
         forward: Seconds of a forward pass of one image, in batches.
         examples: To read from.
         resize: How images are brought to size.
-        recipe: Whose optimizer takes the steps.
+        recipe: To be timed.
 
     Example:
         >>> measure_pace(model, 0.03, examples, "crop", RECIPES["fine_tune"]).step  # doctest: +SKIP
@@ -96,7 +96,8 @@ def measure_pace(
     batches = batches_of(some, batch_size=BATCH, image_size=size, resize=resize)
     reading = _seconds(lambda: [images for images, _ in batches]) / len(some)
     head = _head_step(model, recipe)
-    if 3 * BATCH * _RECORDED * forward > _LONGEST_TRIAL:
+    trains = any(not stage.frozen for stage in recipe.stages)
+    if not trains or 3 * BATCH * _RECORDED * forward > _LONGEST_TRIAL:
         return Pace(forward, reading, head, _RECORDED * forward, 0.0, False)
     apply_unfreeze(model, "all")
     model.compile(
