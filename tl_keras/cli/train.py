@@ -300,6 +300,8 @@ def train_and_save(
         "skipped": [list(item) for item in data.examples.skipped],
         "reading": asked_of_reader(options),
     }
+    if options.feature_cache:
+        notes["features"] = {"computed": features.computed, "found": sorted(features.found)}
     if data.test is not None:
         notes["split"] = described_split(data.train, data.val, data.test)
     if placement.chief:

@@ -15,10 +15,13 @@ from typing import Any
 _PUBLIC = {
     "Advice": "advice",
     "Candidate": "candidates",
+    "Compared": "comparison",
+    "Comparison": "comparison",
     "Ranked": "ranking",
     "Ranking": "ranking",
     "advise": "advising",
     "bases_at_hand": "candidates",
+    "compare": "comparing",
     "h_score": "class_separation",
     "log_me": "log_evidence",
     "nearest_vote": "neighbour_vote",

@@ -81,7 +81,37 @@ def asked_for(names: Iterable[str]) -> list[Candidate]:
     return list(found)
 
 
-def _named(name: str) -> list[Candidate]:
+def wanted(names: Iterable[str]) -> list[Candidate]:
+    """As :func:`asked_for`, but weights need not be here: training fetches them, or says why not.
+
+    Args:
+        names: As of :func:`asked_for`.
+
+    Returns:
+        The candidates, each once; a base without weights here at the size asked for, or its own.
+
+    Raises:
+        InputError: A name is unknown, or a size cannot be.
+
+    Example:
+        >>> [candidate.name for candidate in wanted(["resnet50@160"])]
+        ['resnet50@160']
+    """
+    found: dict[Candidate, None] = {}
+    for name in names:
+        record, bundled, image_size = _parsed(name)
+        try:
+            here = asked_for([name])
+        except InputError:
+            if bundled:
+                raise
+            here = [Candidate(record.name, "imagenet", image_size or record.image_size)]
+        found.update(dict.fromkeys(here))
+    return list(found)
+
+
+def _parsed(name: str) -> tuple[Backbone, bool, int | None]:
+    """The base, whether only bundled weights will do, and the size asked for."""
     base, at, size = name.partition("@")
     base, plus, weights = base.partition("+")
     if (plus and weights != "bundled") or (at and not size.isdecimal()):
@@ -90,8 +120,13 @@ def _named(name: str) -> list[Candidate]:
             "NAME+bundled"
         )
     record = get_backbone(base)
-    if at:
-        image_size = check_image_size(record, int(size))
+    return record, bool(plus), check_image_size(record, int(size)) if at else None
+
+
+def _named(name: str) -> list[Candidate]:
+    record, plus, image_size = _parsed(name)
+    base = record.name
+    if image_size is not None:
         file = file_for(record, image_size)
         found = [Candidate(base, "bundled", image_size)] if _bundled(record) else []
         found += [Candidate(base, "imagenet", image_size, file)] if file else []

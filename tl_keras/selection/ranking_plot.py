@@ -1,11 +1,8 @@
 """The picture of a comparison of bases: how well each suits the data, over what it costs."""
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from tl_keras.evaluation.plots import LIGHT, Theme, png_bytes, style_axes
 from tl_keras.evaluation.rate_plot import Picture
+from tl_keras.selection.pareto import unbeaten
 from tl_keras.selection.ranking import DRIVER, SCORES, Ranking
 
 
@@ -55,7 +52,7 @@ def draw_ranking(ranking: Ranking, theme: Theme = LIGHT) -> Picture:
     axes.set_xscale("log")
     low, high = min(cost), max(cost)
     axes.set_xlim(low / 1.4, high * 1.4)
-    ticks = _ticks(low / 1.4, high * 1.4)
+    ticks = log_ticks(low / 1.4, high * 1.4)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.margins(y=0.12)
@@ -75,29 +72,7 @@ def draw_ranking(ranking: Ranking, theme: Theme = LIGHT) -> Picture:
     return Picture(png_bytes(figure))
 
 
-def unbeaten(score: Sequence[float], cost: Sequence[float]) -> list[int]:
-    """Positions that no other beats: better at no more cost, or cheaper and no worse.
-
-    Args:
-        score: Higher is better, (N,).
-        cost: Lower is better, (N,).
-
-    Returns:
-        Positions, the cheapest first.
-
-    Example:
-        >>> unbeaten([0.5, 0.9, 0.7], [1.0, 3.0, 4.0])
-        [0, 1]
-    """
-    order = np.lexsort((-np.asarray(score), np.asarray(cost)))
-    front: list[int] = []
-    for place in order.tolist():
-        if not front or score[place] > score[front[-1]]:
-            front.append(place)
-    return front
-
-
-def _ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
     """1, 2, 5, 10, ... within; where that gives one or none, the ends."""
     steps = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
     inside = [step for step in steps if low <= step <= high]

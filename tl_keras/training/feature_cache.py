@@ -42,6 +42,10 @@ class FeatureCache:
             that are not augmented are then computed for all of them at once, and parts are taken
             from those.
 
+    Attributes:
+        computed: Key of what was not there -> seconds that computing it took.
+        found: Keys of what was found in the folder.
+
     Raises:
         InputError: The folder cannot be made.
 
@@ -64,6 +68,8 @@ class FeatureCache:
         self.memory_bytes, self.disk_bytes = memory_bytes, disk_bytes
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._disk_fails = False
+        self.computed: dict[str, float] = {}
+        self.found: set[str] = set()
         if self.directory is not None:
             try:
                 self.directory.mkdir(parents=True, exist_ok=True)
@@ -105,6 +111,7 @@ class FeatureCache:
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # used now: the order in which entries have to go
+        self.found.add(key)
         self._keep(key, rows)
         return rows
 
@@ -130,11 +137,13 @@ class FeatureCache:
             ValueError: There were not N rows.
         """
         file, path = self._open(key, shape)
+        began = time.perf_counter()
         try:
             rows = Rows(shape, file, self._lose_disk)
             for block in blocks:
                 rows.add(block)
             array = rows.finish()
+            self.computed[key] = round(time.perf_counter() - began, 3)
             if not keep():
                 return array
             if path is not None and rows.on_disk:
