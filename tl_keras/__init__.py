@@ -44,6 +44,7 @@ _PUBLIC = {
     "embed": "tl_keras.training.embedding",
     "advise": "tl_keras.selection.advising",
     "rank": "tl_keras.selection.rank_bases",
+    "compare": "tl_keras.selection.comparing",
     "add_classes": "tl_keras.artefact.adding",
     "drift": "tl_keras.artefact.drift",
     "robustness": "tl_keras.artefact.robustness",

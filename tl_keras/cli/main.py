@@ -28,6 +28,7 @@ COMMANDS = {
     "search": ("tl_keras.cli.search", "find what in a catalogue is most like a picture"),
     "recommend": ("tl_keras.cli.recommend", "suggest items of a catalogue to its customers"),
     "rank": ("tl_keras.cli.rank", "compare the bases at hand on your images, without training"),
+    "compare": ("tl_keras.cli.compare", "train several bases and recipes, and compare them"),
     "lr-find": ("tl_keras.cli.lr_find", "find a learning rate by a range test"),
     "backbones": ("tl_keras.cli.backbones", "list the bases with size, speed and intended use"),
 }
