@@ -17,9 +17,6 @@ COSTS = {
 }
 """Fields of :class:`Compared` that are costs -> what they are called in a table and in words."""
 
-STANDING = {None: "", True: "even", False: "worse"}
-"""Whether a row can be told apart from the best -> the word for it."""
-
 
 @dataclass(frozen=True)
 class Compared:
@@ -127,6 +124,12 @@ class Comparison:
         """The costs on whose front a row stands."""
         return [cost for cost in COSTS if row in self.front(cost)]
 
+    def standing(self, row: Compared) -> str:
+        """``"best"``; or beside that ``"even"``, ``"worse"``, or ``"–"`` where nobody knows."""
+        if row is self.best:
+            return "best"
+        return {None: "–", True: "even", False: "worse"}[row.even]
+
     def within(self, milliseconds: float | None = None, megabytes: float | None = None) -> Compared:
         """The best row that costs no more than this.
 
@@ -152,7 +155,7 @@ class Comparison:
 
     def table(self) -> str:
         """The rows as text, one line each, with a line of headings."""
-        names, cells = self.cells()
+        names, cells = self._texts()
         lines = [names, *cells]
         widths = [max(len(line[k]) for line in lines) for k in range(len(names))]
         left = {names.index("base + recipe"), names.index("front of")}
@@ -164,8 +167,7 @@ class Comparison:
             for line in lines
         )
 
-    def cells(self) -> tuple[list[str], list[list[str]]]:
-        """Headings and rows of the table, as texts."""
+    def _texts(self) -> tuple[list[str], list[list[str]]]:
         several = len(self.seeds) > 1
         judged = any(row.even is not None for row in self.rows)
         names = ["#", "base + recipe", f"{self.figure} %", "95 % interval"]
@@ -181,7 +183,7 @@ class Comparison:
         if several:
             cells.append(f"{100 * row.sd:.1f}")
         if judged:
-            cells.append("best" if row is self.best else STANDING[row.even])
+            cells.append(self.standing(row))
         peak = "–" if row.peak_megabytes is None else f"{row.peak_megabytes:.0f}"
         return [
             *cells, f"{row.milliseconds:.1f}", f"{row.slower:.2f}", f"{row.megabytes:.2f}",

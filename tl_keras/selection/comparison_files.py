@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tl_keras.evaluation.html_page import html_page, save_page
 from tl_keras.evaluation.report_blocks import facts, picture, reproduction, section, share
-from tl_keras.selection.comparison import STANDING, Compared, Comparison
+from tl_keras.selection.comparison import COSTS, Compared, Comparison
 from tl_keras.selection.comparison_plot import draw_comparison
 
 _COLUMNS = (
@@ -80,16 +80,28 @@ def _shown(row: Compared) -> str:
 
 
 def _table(comparison: Comparison, folder: Path) -> str:
-    names, lines = comparison.cells()
-    linked = names.index("base + recipe")
+    several = len(comparison.seeds) > 1
+    names = ["Base and recipe", comparison.figure, "vs best", "ms", "MB", "train s", "front of"]
     body = []
-    for row, cells in zip(comparison.rows, lines, strict=True):
-        shown = [escape(cell) for cell in cells]
+    for place, row in enumerate(comparison.rows, 1):
         report = Path(os.path.relpath(row.runs[0], folder), "report.html").as_posix()
-        shown[linked] = f'<a href="{escape(report)}">{shown[linked]}</a>'
-        standing = STANDING[row.even] if row.even is not None else ""
+        name = escape(row.name).replace("+", "<wbr>+")
+        peak = "" if row.peak_megabytes is None else f"{row.peak_megabytes:.0f} MB memory"
+        limits = "" if row.low is None else f"{100 * row.low:.1f} to {100 * row.high:.1f}"
+        spread = f", sd {100 * row.sd:.1f}" if several else ""
+        cells = [
+            (share(row.value), limits + spread),
+            (comparison.standing(row), "" if row.p_value is None else f"p {row.p_value:.2g}"),
+            (f"{row.milliseconds:.1f}", f"{row.slower:.2f} x"),
+            (f"{row.megabytes:.2f}", f"{row.parameters:,} parameters"),
+            (f"{row.training_seconds:.1f}", peak),
+            (", ".join(COSTS[cost][0] for cost in comparison.fronts_of(row)) or "–", ""),
+        ]
+        shown = "".join(
+            f"<td>{escape(cell)}<small>{escape(more)}</small></td>" for cell, more in cells
+        )
         body.append(
-            f'<tr class="{standing}">' + "".join(f"<td>{cell}</td>" for cell in shown) + "</tr>"
+            f'<tr><th scope="row">{place} <a href="{escape(report)}">{name}</a></th>{shown}</tr>'
         )
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     return (

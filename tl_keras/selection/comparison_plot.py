@@ -1,5 +1,6 @@
 """The picture of a comparison: how good each model is, over what it costs in three respects."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ _DOT = 5.0
 
 
 def draw_comparison(comparison: Comparison, theme: Theme = LIGHT) -> Picture:
-    """Draws three panels over latency, size and training time, with a list beside.
+    """Draws three panels over latency, size and training time, with a list below.
 
     Each model is drawn by its place.  The line joins the Pareto front, whose dots are coloured; a
     ring is a model that is told apart from the best, a full dot one that is not.
@@ -38,30 +39,29 @@ def draw_comparison(comparison: Comparison, theme: Theme = LIGHT) -> Picture:
     from matplotlib.figure import Figure
 
     rows = comparison.rows
+    lines = math.ceil(len(rows) / 2) + 2
     figure = Figure(
-        figsize=(12.6, max(4.2, 1.3 + 0.21 * len(rows))), layout="constrained", dpi=110,
-        facecolor=theme.surface,
-    )  # fmt: skip
+        figsize=(9.6, 3.5 + 0.19 * lines), layout="constrained", dpi=110, facecolor=theme.surface
+    )
     FigureCanvasAgg(figure)
-    *panels, words = figure.subplots(1, 4, width_ratios=(4, 4, 4, 3.2))
+    above, below = figure.subfigures(2, 1, height_ratios=(3.5, 0.19 * lines))
+    above.set_facecolor(theme.surface)
+    below.set_facecolor(theme.surface)
+    panels = above.subplots(1, 3, sharey=True)
     for axes, cost in zip(panels, COSTS, strict=True):
         _draw_panel(axes, comparison, cost, theme)
     panels[0].set_ylabel(f"{comparison.figure}, %", color=theme.muted, fontsize=9)
-    for axes in panels[1:]:
-        axes.sharey(panels[0])
-        axes.tick_params(labelleft=False)
-    words.axis("off")
-    room = max(len(rows) + 4, 16)
-    for place, row in enumerate(rows):
-        words.text(
-            0, 1 - (place + 0.5) / room, f"{place + 1}  {row.name}", fontsize=8, parse_math=False,
+    for k, row in enumerate(rows):
+        column, line = divmod(k, lines - 2)
+        below.text(
+            0.02 + 0.49 * column, 1 - (line + 0.5) / lines, f"{k + 1}  {row.name}", fontsize=8.5,
             color=theme.ink if comparison.fronts_of(row) else theme.muted, va="center",
-            transform=words.transAxes,
+            parse_math=False,
         )  # fmt: skip
-    said = "blue: no other is better at no more cost"
+    said = "blue and joined: no other is better at no more cost."
     if any(row.even is False for row in rows):
-        said += "\nring: told apart from the best\nfull: best, or even with it"
-    words.text(0, 0, said, fontsize=8, color=theme.muted, va="bottom", transform=words.transAxes)
+        said += " Full: the best, or even with it; ring: told apart from it."
+    below.text(0.02, 0.5 / lines, said, fontsize=8.5, color=theme.muted, va="center")
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # Where everything lies on the picture is settled.
     for axes, cost in zip(panels, COSTS, strict=True):
@@ -101,6 +101,8 @@ def _number(
     figure: "Figure", axes: "Axes", comparison: Comparison, cost: str, theme: Theme
 ) -> None:
     """Write each model's place beside its dot, and a line to it where there was no room beside."""
+    from matplotlib.patheffects import withStroke
+
     dots = axes.transData.transform(_points(comparison, cost))
     centres = free_places(dots)
     for place, (dot, centre) in enumerate(zip(dots, centres, strict=True), 1):
@@ -110,7 +112,7 @@ def _number(
         axes.annotate(
             str(place), dot, centre, xycoords="figure pixels", textcoords="figure pixels",
             fontsize=8, color=theme.ink, ha="center", va="center", zorder=3, annotation_clip=False,
-            **away,
+            path_effects=[withStroke(linewidth=2.5, foreground=theme.surface)], **away,
         )  # fmt: skip
 
 

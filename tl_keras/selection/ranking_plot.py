@@ -73,7 +73,10 @@ def draw_ranking(ranking: Ranking, theme: Theme = LIGHT) -> Picture:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, ... within; where that gives one or none, the ends."""
-    steps = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
-    inside = [step for step in steps if low <= step <= high]
-    return inside if len(inside) > 1 else [float(f"{end:.2g}") for end in (low, high)]
+    """1, 2, 5, 10, ... within; finer where these are few, and the ends where none are."""
+    for marks in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        steps = [m * 10.0**e for e in range(-3, 6) for m in marks]
+        inside = [step for step in steps if low <= step <= high]
+        if len(inside) > 1:
+            return inside
+    return [float(f"{end:.2g}") for end in (low, high)]
