@@ -293,6 +293,9 @@ def test_the_command_exports_an_artefact(artefact, capsys):
     said = json.loads((folder / "exported" / "export.json").read_text())
     assert said["class_names"] == ["rings", "stripes"] and said["resize"] == "crop"
     assert said["backbone"] == NAME
+    # What the file says is at the model's temperature, and nobody is to apply it again.
+    temperature = tl.load(folder).settings["temperature"]
+    assert said["temperature_inside"] == temperature != 1 and "temperature" not in said["settings"]
     images = np.stack([tl.data.load_image(path, SIZE) for path in val.paths]).astype("float32")
     found = said_by_litert(folder / "exported", images)["probabilities"]
     answers = tl.load(folder).predict(list(val.paths))

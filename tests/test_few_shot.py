@@ -236,7 +236,9 @@ def test_fit_computes_the_head_into_a_plain_dense(parts, tmp_path, recipe, logit
     (row,) = run.history
     assert row["stage"] == recipe and row["val_accuracy"] == pytest.approx(right)
     assert row["left_out_accuracy"] == pytest.approx(head.left_out)
-    assert run.metrics["log_loss"]["value"] == pytest.approx(row["val_loss"], rel=1e-3)
+    assert run.metrics["calibration"]["before"]["log_loss"]["value"] == pytest.approx(
+        row["val_loss"], rel=1e-3
+    )
     # Nothing of ours is in the file: what predicts is a Dense behind the base.
     folder = run.save(tmp_path / "run")
     layer = keras.saving.load_model(folder / "model.keras").get_layer("predictions")

@@ -7,6 +7,7 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import (
+    Figure,
     bootstrap_mean,
     f1_interval,
     f1_scores,
@@ -115,6 +116,22 @@ def _notes(per_class: list[dict[str, Any]]) -> list[str]:
     return notes
 
 
+def log_loss(labels: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> Figure:
+    """The mean negative log-likelihood, nats, with its interval.
+
+    Args:
+        labels: True classes, int (N,).
+        probabilities: float (N, C).
+        seed: Of the bootstrap.
+
+    Example:
+        >>> log_loss(np.array([0]), np.array([[1.0, 0.0]]))["value"] == 0
+        True
+    """
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return bootstrap_mean(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1.0)), seed)
+
+
 def evaluate_classification(
     labels: Any, probabilities: Any, class_names: Sequence[str], *, seed: int = 0
 ) -> dict[str, Any]:
@@ -163,13 +180,12 @@ def evaluate_classification(
         before = np.arange(classes) < labels[:, None]
         ahead = (probabilities > chosen[:, None]) | ((probabilities == chosen[:, None]) & before)
         metrics["top5_accuracy"] = proportion(int((ahead.sum(axis=1) < 5).sum()), total)
-    losses = -np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1.0))
     per_class = _per_class(confusion, class_names)
     metrics |= {
         "balanced_accuracy": balanced,
         "macro_f1": f1,
         "majority_baseline": proportion(int(confusion.sum(axis=1).max()), total),
-        "log_loss": bootstrap_mean(losses, seed),
+        "log_loss": log_loss(labels, probabilities, seed),
         "per_class": per_class,
         "confusion_matrix": confusion.tolist(),
         "notes": _notes(per_class),

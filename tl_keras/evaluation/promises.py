@@ -9,6 +9,7 @@ from tl_keras.errors import InputError
 from tl_keras.evaluation.abstaining import abstention_threshold, evaluate_abstention
 from tl_keras.evaluation.calibration import calibration_error, fit_temperature, tempered
 from tl_keras.evaluation.conformal import conformal_threshold, evaluate_sets
+from tl_keras.evaluation.metrics import log_loss
 
 #: What is promised where nobody says.
 COVERAGE = 0.9
@@ -65,8 +66,8 @@ def with_coverage(settings: Mapping[str, Any], coverage: float) -> dict[str, Any
     limits = promises.get(f"{coverage:g}")
     if not kept:
         raise InputError(
-            f"this model promises nothing, so no coverage of {coverage:g} either: that takes a "
-            "classifier whose promises were measured on validation images; train it again with some"
+            f"this model promises nothing, so no coverage of {coverage:g} either (classifiers that "
+            "were trained with validation images do, their ensembles do not); leave it out"
         )
     if limits is None or limits["set_threshold"] is None:
         raise InputError(
@@ -89,7 +90,8 @@ def measured_promises(
 
     Returns:
         The probabilities at their temperature, float64 (N, C), and JSON values: ``calibration``
-        with ``temperature``, ``before`` and ``after``, each as of ``calibration_error``; ``sets``
+        with ``temperature``, ``before`` and ``after``, each as of ``calibration_error`` and with
+        the ``log_loss``; ``sets``
         as of ``evaluate_sets`` and ``abstention`` as of ``evaluate_abstention``, with what was
         ``promised``.  What the settings do not say, or takes more images, is left out.
 
@@ -99,7 +101,7 @@ def measured_promises(
         (['abstention', 'calibration', 'sets'], 0.9)
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, "float64")
-    before = {"before": calibration_error(labels, probabilities)}
+    before = {"before": _calibration(labels, probabilities)}
     if settings is None:
         coverage, temperature = COVERAGE, fit_temperature(labels, probabilities)
         scaled, limits = _cross_tuned(labels, probabilities, coverage)
@@ -110,7 +112,7 @@ def measured_promises(
         return probabilities, {"calibration": before}
     found: dict[str, Any] = {
         "calibration": {
-            "temperature": temperature, **before, "after": calibration_error(labels, scaled)
+            "temperature": temperature, **before, "after": _calibration(labels, scaled)
         }
     }  # fmt: skip
     if limits["set_threshold"] is not None:
@@ -120,6 +122,11 @@ def measured_promises(
         given = evaluate_abstention(labels, scaled, limits["abstain_below"])
         found["abstention"] = {"promised": round(1 - coverage, 6), **given}
     return scaled, found
+
+
+def _calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    found = calibration_error(labels, probabilities)
+    return {**found, "log_loss": log_loss(labels, probabilities)}
 
 
 def _limits(labels: Any, scaled: np.ndarray, coverage: float) -> dict[str, float | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -10,44 +10,13 @@ import numpy as np
 from tl_keras.errors import InputError
 from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
+from tl_keras.tasks.class_answers import Prediction, answer_line, class_answers
 from tl_keras.tasks.class_objective import loss_for
 from tl_keras.tasks.kinds import KINDS
-from tl_keras.tasks.task import SEEN_FOR, Task, column_of, in_order_of, ranked
+from tl_keras.tasks.task import SEEN_FOR, Task, column_of, in_order_of
 
 if TYPE_CHECKING:
     from tl_keras.evaluation.worst_images import Judged
-
-
-_MOST_SAID = 5  # classes of a set that are printed
-
-
-class Prediction(NamedTuple):
-    """What the model says of one image.
-
-    Attributes:
-        source: The path as given, or ``"array 0"``, ``"bytes 0"`` with its position.
-        class_name: The most probable class.
-        probability: Of that class, in [0, 1], at the model's temperature.
-        probabilities: Of every class by name.
-        classes: The likeliest first, so many that the true class is among them as often as the
-            model's ``coverage`` promises; None where it promises nothing.
-        abstains: Whether it is too unsure to answer, so that of all images no more get a wrong
-            answer than ``coverage`` leaves; None where it promises nothing.
-        unlike: Whether it is like nothing that the model was trained on; None where the model does
-            not know.
-        typical: The shares of images held out in training that were as strange as this one, or
-            stranger: by ``"neighbours"``, the distance from the training images, which decides
-            about ``unlike``; and by ``"energy"``, how little the logits say.  None likewise.
-    """
-
-    source: str
-    class_name: str
-    probability: float
-    probabilities: dict[str, float]
-    classes: tuple[str, ...] | None = None
-    abstains: bool | None = None
-    unlike: bool | None = None
-    typical: dict[str, float] | None = None
 
 
 class Classification(Task):
@@ -227,41 +196,11 @@ class Classification(Task):
         settings: Mapping[str, Any],
     ) -> list[Prediction]:  # fmt: skip
         """The most probable class of each, its set, and whether it is too unsure to answer."""
-        from tl_keras.evaluation.conformal import prediction_sets
-
-        rows = self.scaled(np.asarray(predictions), settings)
-        limit, least = settings.get("set_threshold"), settings.get("abstain_below")
-        sets = [None] * len(rows) if limit is None else prediction_sets(rows, limit)
-        found = []
-        for source, row, inside in zip(sources, rows, sets, strict=True):
-            order = np.argsort(-row, kind="stable")
-            found.append(
-                Prediction(
-                    source,
-                    names[int(order[0])],
-                    float(row.max()),
-                    dict(zip(names, map(float, row), strict=True)),
-                    None if inside is None else tuple(names[k] for k in order if inside[k]),
-                    None if least is None else bool(row.max() < least),
-                )
-            )
-        return found
+        return class_answers(sources, self.scaled(predictions, settings), names, settings)
 
     def said(self, answer: Prediction, top: int | None) -> str:
         """The most probable class, or those of the set, and whether the model says no."""
-        if top:
-            line = ranked(answer.probabilities, top)
-        else:
-            first, *others = (answer.classes or (answer.class_name,))[:_MOST_SAID]
-            line = ranked({first: answer.probability}, 1)
-            if others:
-                line += "  or " + ranked({name: answer.probabilities[name] for name in others}, 9)
-            more = len(answer.classes or ()) - _MOST_SAID
-            if more > 0:
-                line += f"  or {more} more"
-        if answer.unlike:
-            return f"like nothing it was trained on: {line}"
-        return f"abstains: {line}" if answer.abstains else line
+        return answer_line(answer, top)
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Figures of each class, which is taken for which, and calibration."""
@@ -293,7 +232,7 @@ class Classification(Task):
         """Highest loss first."""
         from tl_keras.evaluation.worst_images import worst_classified
 
-        return worst_classified(truths, predictions, names)
+        return worst_classified(truths, self.scaled(predictions, settings), names)
 
     def evidence(
         self, model: keras.Model, images: np.ndarray, predictions: Sequence[Any],
