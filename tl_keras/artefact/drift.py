@@ -13,6 +13,8 @@ from tl_keras.artefact.predictor import Predictor, load
 from tl_keras.data.decoding import load_image
 from tl_keras.errors import InputError
 from tl_keras.evaluation.drift.comparing import compare
+from tl_keras.evaluation.intervals import proportion
+from tl_keras.evaluation.out_of_domain import judged
 
 
 class Seen(NamedTuple):
@@ -35,7 +37,8 @@ class Drift(NamedTuple):
     """What :func:`drift` found.
 
     Attributes:
-        found: Of ``tl_keras.evaluation.drift.comparing.compare``.
+        found: Of ``tl_keras.evaluation.drift.comparing.compare``, and ``unlike``: the share of new
+            images that ``predict`` flags as unlike those of training, or None.
         new: The new images.
         reference: The reference's images where they were given, else None.
     """
@@ -99,6 +102,7 @@ def drift(
         old, old_said = known.features, known.said
     shown = seen(predictor, extract, head, new, "new images", verbose)
     found = compare(old, shown.features, old_said, shown.said, predictor.names)
+    found["unlike"] = _unlike(predictor, shown.features)
     return Drift(found, shown, known)
 
 
@@ -142,7 +146,18 @@ def _said(predictor: Predictor, head: Any, rows: np.ndarray) -> np.ndarray | Non
     if predictor.task.open_set or not len(rows):
         return None
     outputs = head.predict(rows, batch_size=256, verbose=0)
-    return np.asarray(predictor.task.predictions(head, outputs))
+    said = predictor.task.predictions(head, outputs)
+    return np.asarray(predictor.task.scaled(said, predictor.settings))
+
+
+def _unlike(predictor: Predictor, rows: np.ndarray) -> dict[str, float | None] | None:
+    """The share that ``predict`` flags; None where the model cannot tell."""
+    from tl_keras.builders.head_logits import head_logits
+
+    if predictor.home is None:
+        return None
+    known = judged(predictor.home.domain, rows, head_logits(predictor.model)(rows))
+    return proportion(sum(one.unlike for one in known), len(known))
 
 
 def _remembered(predictor: Predictor, width: int) -> np.ndarray:

@@ -11,7 +11,8 @@ def drift_words(found: Mapping[str, Any]) -> list[str]:
     """Sentences, the verdict first.
 
     Args:
-        found: Of :func:`~tl_keras.evaluation.drift.comparing.compare`.
+        found: Of :func:`~tl_keras.evaluation.drift.comparing.compare`, maybe with ``unlike``: the
+            share of new images that the model itself flags.
 
     Example:
         >>> drift_words(found)[0]  # doctest: +SKIP
@@ -29,6 +30,12 @@ def drift_words(found: Mapping[str, Any]) -> list[str]:
         f"Their features lie {_against_chance(distance)} ({shown_p(distance['p'])}); "
         f"{outside:.0f} % of them lie farther out than 95 % of the reference do (5 % expected)."
     )
+    unlike = found.get("unlike")
+    if unlike is not None:
+        said.append(
+            f"`tl-keras predict` flags {100 * unlike['value']:.0f} % of them as unlike the "
+            "training images; of images like these it flags 5 % at most."
+        )
     if found["predictions"] is not None:
         said += _of_predictions(found["predictions"])
     tested = found["images"]["tested"]
