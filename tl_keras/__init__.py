@@ -45,6 +45,7 @@ _PUBLIC = {
     "advise": "tl_keras.selection.advising",
     "rank": "tl_keras.selection.rank_bases",
     "compare": "tl_keras.selection.comparing",
+    "tune": "tl_keras.selection.tuning",
     "add_classes": "tl_keras.artefact.adding",
     "drift": "tl_keras.artefact.drift",
     "robustness": "tl_keras.artefact.robustness",

@@ -29,6 +29,7 @@ COMMANDS = {
     "recommend": ("tl_keras.cli.recommend", "suggest items of a catalogue to its customers"),
     "rank": ("tl_keras.cli.rank", "compare the bases at hand on your images, without training"),
     "compare": ("tl_keras.cli.compare", "train several bases and recipes, and compare them"),
+    "tune": ("tl_keras.cli.tune", "search for settings that do better than the defaults"),
     "lr-find": ("tl_keras.cli.lr_find", "find a learning rate by a range test"),
     "backbones": ("tl_keras.cli.backbones", "list the bases with size, speed and intended use"),
 }

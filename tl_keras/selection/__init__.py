@@ -19,6 +19,7 @@ _PUBLIC = {
     "Comparison": "comparison",
     "Ranked": "ranking",
     "Ranking": "ranking",
+    "Tuning": "tuning_result",
     "advise": "advising",
     "bases_at_hand": "candidates",
     "compare": "comparing",
@@ -26,6 +27,7 @@ _PUBLIC = {
     "log_me": "log_evidence",
     "nearest_vote": "neighbour_vote",
     "rank": "rank_bases",
+    "tune": "tuning",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -103,7 +103,9 @@ def fit(
             part as in ``tl_keras.callbacks.ExactResume``.  Several workers need one that all of
             them see; the chief writes.
         verbose: Whether progress goes to standard error.
-        callbacks: More Keras callbacks for the stages that train the backbone.
+        callbacks: More Keras callbacks for the stages that train the backbone; those with a true
+            attribute ``on_features`` also see the epochs of a head on cached features, whose model
+            is named ``"head"``.
         track: Is told of settings, every epoch of all stages and the final figures, and by
             ``run.save`` of the artefact: ``TensorBoard(folder)``, ``MLflow()``, ``WandB()`` of
             ``tl_keras.training.tracking``, or an object of your own.

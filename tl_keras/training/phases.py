@@ -54,7 +54,8 @@ class Setup:
         placement: Where the backbone trains.
         extraction: What computes features of a frozen backbone.
         journal: Of the run.
-        callbacks: The user's own, for phases that train the backbone.
+        callbacks: The user's own, for phases that train the backbone, and for a head on cached
+            features those with a true attribute ``on_features``.
         checkpoint: Of the run, or None.
         cache: Where decoded images are kept: ``"memory"``, a folder, or None.
         verbose: Whether lines go to standard error.
@@ -137,6 +138,7 @@ def fit_head(setup: Setup, stage: Stage) -> None:
         held_out = setup.extraction.run(setup.val, what="validation images").batches(EVALUATED_ROWS)
     head = head_model(setup.model)
     own = [AveragedEvaluation()]
+    watching = [one for one in setup.callbacks if getattr(one, "on_features", False)]
     if held_out is not None and setup.task.open_set:
         own.append(EpochFigure(setup.task, head_model(setup.task.final(setup.model)), held_out))
         held_out = None
@@ -149,7 +151,7 @@ def fit_head(setup: Setup, stage: Stage) -> None:
         batches,
         validation_data=held_out,
         epochs=stage.epochs,
-        callbacks=_kept([*own, clock], lambda: batches, setup.checkpoint),
+        callbacks=_kept([*own, clock, *watching], lambda: batches, setup.checkpoint),
         shuffle=False,
         verbose=0,
     )
