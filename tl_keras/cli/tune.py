@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
 def _tuned(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
     from tl_keras.cli.opening import open_given
     from tl_keras.selection.search_space import search_space
-    from tl_keras.selection.tuning_study import optuna_here
+    from tl_keras.selection.tuning_storage import optuna_here
 
     optuna_here()
     start_keras()

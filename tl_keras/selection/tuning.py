@@ -26,7 +26,8 @@ from tl_keras.selection.search_space import (
 from tl_keras.selection.tuning_data import tuning_data
 from tl_keras.selection.tuning_final import compare_on_final
 from tl_keras.selection.tuning_result import TunedTrial, Tuning, best_of
-from tl_keras.selection.tuning_study import PRUNERS, SAMPLERS, TuningStudy, shuffled_grid
+from tl_keras.selection.tuning_sampler import PRUNERS, SAMPLERS
+from tl_keras.selection.tuning_study import TuningStudy, shuffled_grid
 from tl_keras.selection.tuning_trial import EpochReports, Trainer, TuningBase, run_trial
 from tl_keras.tasks.classification import Classification
 from tl_keras.tasks.registry import get_task

@@ -1,28 +1,21 @@
 """The study that trials are written to: its storage, what it is of, and trials that died."""
 
 import contextlib
-import importlib
 import random
-import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tl_keras.errors import InputError
 from tl_keras.selection.search_space import SearchSpace, Settings
-
-SAMPLERS = ("tpe", "random", "grid")
-PRUNERS = ("halving", "none")
+from tl_keras.selection.tuning_locks import TrialLocks
+from tl_keras.selection.tuning_sampler import pruner_for, sampler_for
+from tl_keras.selection.tuning_storage import FILE, first_line, open_storage, optuna_here, shown_url
 
 _IDENTITY = "tl_keras"
-_FILE = "study.log"
-_RUNNING = "running"
-# Of a shared database: a trial whose process gave no sign of life for so long is repeated.
-_HEARTBEAT_SECONDS = 15
-_SILENT_SECONDS = 60
 # A process needs a moment between beginning a trial and locking its file.
 _YOUNG = timedelta(seconds=5)
 _LARGEST_GRID = 1_000
@@ -51,10 +44,10 @@ class TuningStudy:
     def __init__(self, folder: Path, url: str | None, name: str):
         self.optuna = optuna_here()
         self.folder, self.url, self.name = folder, url, name
-        self.where = str(folder / _FILE) if url is None else shown_url(url)
-        self._locks: list[Any] = []
+        self.where = str(folder / FILE) if url is None else shown_url(url)
+        self._locks = TrialLocks(folder / "running")
         with self._quiet():
-            self._storage = self._opened()
+            self._storage = open_storage(folder, url, self._again)
         self.study: Any = None
 
     def find(self) -> dict[str, Any] | None:
@@ -101,23 +94,14 @@ class TuningStudy:
         """Choose how settings are drawn and which trials are cut short.
 
         Args:
-            sampler: One of :data:`SAMPLERS`.
-            pruner: One of :data:`PRUNERS`.
+            sampler: One of :data:`~tl_keras.selection.tuning_sampler.SAMPLERS`.
+            pruner: One of :data:`~tl_keras.selection.tuning_sampler.PRUNERS`.
             seed: Of the draw, with the number of each trial.
             head_only: Whether no trial trains the base.
         """
-        optuna = self.optuna
         with self._quiet():
-            kind = optuna.samplers.TPESampler if sampler == "tpe" else optuna.samplers.RandomSampler
-            self.study.sampler = _numbered(optuna, kind, seed)
-            self.study.pruner = optuna.pruners.NopPruner()
-            if pruner == "halving":
-                # Of asynchronous successive halving (Li et al. 2020, arXiv:1810.05934): the best
-                # third goes on at each rung.  What the head alone reaches decides nothing where
-                # the base trains: the first rung stands behind the first epoch of that.
-                self.study.pruner = optuna.pruners.SuccessiveHalvingPruner(
-                    min_resource=5 if head_only else 2, reduction_factor=3
-                )
+            self.study.sampler = sampler_for(self.optuna, sampler, seed)
+            self.study.pruner = pruner_for(self.optuna, pruner, head_only)
 
     def queue(self, space: SearchSpace, sampler: str, trials: int, seed: int) -> None:
         """Queue what is to be tried in any case: the defaults first, then the points of a grid."""
@@ -164,7 +148,7 @@ class TuningStudy:
                         catch=(FailedTrialError, _SurplusError),
                     )  # fmt: skip
             finally:
-                self._let_go()
+                self._locks.let_go()
 
     def begun(self, ended: bool = False) -> list[Any]:
         """The trials that count, in the order of their numbers.
@@ -193,17 +177,17 @@ class TuningStudy:
             states = self.optuna.trial.TrialState
             for trial in self.study.get_trials(deepcopy=False, states=(states.RUNNING,)):
                 young = datetime.now() - trial.datetime_start < _YOUNG
-                if not young and self._lock(trial.number) is not None:
+                if not young and self._locks.take(trial.number):
                     # Another process may find the same; one of them is told so.
                     gone = (self.optuna.exceptions.UpdateFinishedTrialError, ValueError)
                     with contextlib.suppress(*gone):
                         self.study.tell(trial.number, state=states.FAIL)
                         self._again(self.study, trial)
-            self._let_go()
+            self._locks.let_go()
 
     def _run_one(self, trial: Any, wanted: int, objective: Callable[[Any], float]) -> float:
         if self.url is None:
-            self._lock(trial.number)
+            self._locks.take(trial.number)
         before = [one for one in self.begun() if one.number < trial.number]
         try:
             if len(before) >= wanted:  # two processes took the last place; the later steps back
@@ -227,44 +211,6 @@ class TuningStudy:
     def _enqueue(self, fixed: Settings, **more: Any) -> None:
         self.study.enqueue_trial(fixed, user_attrs={"fixed": fixed, **more})
 
-    def _lock(self, number: int) -> Any:
-        """Hold the file of a trial; None where another process does."""
-        try:
-            import fcntl
-        except ImportError:  # Windows: no process is ever found dead by this
-            return None
-        folder = self.folder / _RUNNING
-        folder.mkdir(exist_ok=True)
-        file = (folder / str(number)).open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return None
-        self._locks.append(file)
-        return file
-
-    def _let_go(self) -> None:
-        for file in self._locks:
-            with contextlib.suppress(OSError):
-                Path(file.name).unlink()
-            file.close()
-        self._locks.clear()
-
-    def _opened(self) -> Any:
-        storages = self.optuna.storages
-        if self.url is None:
-            from optuna.storages.journal import JournalFileBackend
-
-            file = self.folder / _FILE
-            try:
-                return storages.JournalStorage(JournalFileBackend(str(file)))
-            except (OSError, ValueError) as error:
-                raise InputError(
-                    f"the study {file} cannot be used: {_first_line(error)}; give another --output"
-                ) from None
-        return _database(storages, self.url, self._again)
-
     @contextlib.contextmanager
     def _quiet(self) -> Iterator[None]:
         """Within, Optuna says nothing of experimental parts, and a lost database is one line."""
@@ -273,7 +219,7 @@ class TuningStudy:
             try:
                 yield
             except self.optuna.exceptions.StorageInternalError as error:
-                said = f"the study's storage {self.where} fails: {_first_line(error)}"
+                said = f"the study's storage {self.where} fails: {first_line(error)}"
                 raise InputError(f"{said}; mend it and repeat the command to go on") from None
 
 
@@ -283,20 +229,6 @@ class FailedTrialError(Exception):
 
 class _SurplusError(Exception):
     """There are enough trials already."""
-
-
-def optuna_here() -> Any:
-    """Optuna, which says nothing while it works.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        optuna = importlib.import_module("optuna")
-    except ModuleNotFoundError:
-        raise InputError("tuning needs Optuna; pip install 'tl-keras[tune]'") from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
 
 
 def shuffled_grid(space: SearchSpace, seed: int) -> list[Settings]:
@@ -316,76 +248,5 @@ def shuffled_grid(space: SearchSpace, seed: int) -> list[Settings]:
     return points
 
 
-def shown_url(url: str) -> str:
-    """A database's address without its password.
-
-    Example:
-        >>> shown_url("postgresql://me:secret@host/db")
-        'postgresql://me:***@host/db'
-    """
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
-
-
-def _database(storages: Any, url: str, again: Callable[[Any, Any], None]) -> Any:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    # Of SQLAlchemy's drivers, the one that the rest of this package uses.
-    named = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-    problem = ""
-    for _ in range(3):  # two processes that make the tables at once disturb each other
-        try:
-            return storages.RDBStorage(
-                named,
-                engine_kwargs={"pool_pre_ping": True},
-                heartbeat_interval=_HEARTBEAT_SECONDS,
-                grace_period=_SILENT_SECONDS,
-                heartbeat_stale_trial_callback=again,
-            )
-        except (ImportError, SQLAlchemyError) as error:
-            problem = _first_line(error)
-            time.sleep(0.5)
-    raise InputError(
-        f"the database {shown_url(url)} cannot be opened: {problem.replace(url, shown_url(url))}; "
-        "give such as postgresql://user:password@host/name (pip install 'tl-keras[postgres]'), or "
-        "leave it out for a file"
-    )
-
-
-def _numbered(optuna: Any, kind: Any, seed: int) -> Any:
-    """A sampler that draws by (seed, number of the trial), in whichever process it runs.
-
-    A study that was killed and gone on with draws what it would have drawn.
-    """
-
-    class Numbered(optuna.samplers.BaseSampler):
-        def __init__(self) -> None:
-            self.reseed_rng()
-
-        def reseed_rng(self) -> None:
-            self._inner = kind(seed=seed)
-
-        def before_trial(self, study: Any, trial: Any) -> None:
-            self._inner = kind(seed=(seed * 1_000_003 + trial.number) % 2**32)
-
-        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
-            return self._inner.infer_relative_search_space(study, trial)
-
-        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
-            return self._inner.sample_relative(study, trial, search_space)
-
-        def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
-            return self._inner.sample_independent(study, trial, name, distribution)
-
-        def after_trial(self, study: Any, trial: Any, state: Any, values: Sequence[float]) -> None:
-            self._inner.after_trial(study, trial, state, values)
-
-    return Numbered()
-
-
 def _key(settings: Settings) -> str:
     return repr(sorted(settings.items()))
-
-
-def _first_line(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
