@@ -38,9 +38,21 @@ def test_holds_what_the_design_says(trained):
     assert said["train_fingerprint"] == run.train.fingerprint()
     assert said["split"] == {
         "fingerprint": split_fingerprint(run.train, run.val),
-        "train": {"images": len(run.train), "fingerprint": run.train.fingerprint()},
-        "val": {"images": len(run.val), "fingerprint": run.val.fingerprint()},
+        **{
+            name: {
+                "images": len(side),
+                "fingerprint": side.fingerprint(),
+                "counts": side.counts(),
+            }
+            for name, side in (("train", run.train), ("val", run.val))
+        },
+        "brought": False,
+        "shared": {"contents": 0, "groups": None},
     }
+    cost = said["cost"]
+    assert cost["model_bytes"] == (folder / "model.keras").stat().st_size
+    assert cost["latency_ms"] > 0 and cost["images_per_second"] > 0
+    assert cost["stages"][0]["epochs"] == len(run.history)
     assert said["metrics"]["accuracy"] == run.metrics["accuracy"]
     assert len((folder / "history.csv").read_text().splitlines()) == len(run.history) + 1
 

@@ -2,8 +2,10 @@
 
 import base64
 import csv
+import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -22,6 +24,7 @@ from tl_keras.evaluation import (
     write_report,
 )
 from tl_keras.evaluation.intervals import bootstrap_mean, f1_interval, f1_scores, macro_figures
+from tl_keras.evaluation.report_blocks import gallery, skipped_list
 from tl_keras.tasks import get_task
 
 NAMES = ["ant", "bee", "cat"]
@@ -332,9 +335,9 @@ def _report(tmp_path, **changes) -> tuple[_Page, str]:
         "measured": "9 images",
         **_shown(evaluate_classification(labels, probabilities, ["ant", nasty, "日本"]), nasty),
         "history": HISTORY,
-        "skipped": [(f"{nasty}.jpg", nasty), ("stray\udcff.jpg", "no image")],
+        "data": skipped_list([(f"{nasty}.jpg", nasty), ("stray\udcff.jpg", "no image")]),
+        "cost": gallery([(np.full((200, 100, 3), 200, np.uint8), nasty)]),
         "reproduce": {"command": f"tl-keras train '{nasty}'", "seed": 20261120},
-        "examples_preview": [(np.full((200, 100, 3), 200, np.uint8), nasty)],
     } | changes
     html = write_report(tmp_path / "report.html", **arguments).read_text(encoding="utf-8")
     page = _Page()
@@ -348,22 +351,26 @@ def test_report_is_well_formed_escaped_and_self_contained(tmp_path):
     page, html = _report(tmp_path)
     assert html.startswith("<!DOCTYPE html>") and "prefers-color-scheme: dark" in html
     assert 'name="viewport"' in html
-    assert "script" not in page.tags and "<script" not in html
-    assert len(page.links) == 5 and all(link.startswith("data:image/") for link in page.links)
-    for link in page.links:
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in html
+    assert f"script-src 'sha256-{digest}'" in html and page.tags.count("script") == 1
+    pictures = [link for link in page.links if not link.startswith("#")]
+    assert len(pictures) == 3 and all(link.startswith("data:image/") for link in pictures)
+    for link in pictures:
         Image.open(io.BytesIO(base64.b64decode(link.split(",")[1]))).load()
     text = " ".join(page.text)
     assert "alert('x')" in text and "日本" in text and "20261120" in text
-    assert page.tags.count("h2") == 8
+    assert page.tags.count("h2") == 8 == page.tags.count("details") == page.tags.count("section")
 
 
 def test_report_shows_the_measured_figures(tmp_path):
     metrics = evaluate_classification([0, 0, 0, 1], _one_hot([0, 0, 1, 1]), NAMES)
-    page, _ = _report(tmp_path, **_shown(metrics, "b"), history=[], skipped=[], examples_preview=[])
+    page, _ = _report(tmp_path, **_shown(metrics, "b"), history=[], cost="", data=skipped_list([]))
     text = " ".join(page.text)
     assert "75.0 %" in text and "30.1 to 95.4" in text  # Wilson of 3/4
     assert "No example of cat" in text and "not measurable" in text
-    assert "No epoch was trained" in text and "None: every file was read" in text
+    assert "Learning curves" not in text and "None: every file was read" in text
     assert "Measured on 9 images" in text and "Log loss" in text
 
 

@@ -38,7 +38,7 @@ def described(
     else:
         told += " (held out when it was trained)"
     moved = ("class_names", "metrics", "test_metrics", "baselines", "few_shot", "evaluated_on",
-             "train_fingerprint", "split", "best_epoch", "command", "created")  # fmt: skip
+             "cost", "train_fingerprint", "split", "best_epoch", "command", "created")  # fmt: skip
     kept = {key: value for key, value in old.items() if key not in moved}
     fingerprint = old.get("train_fingerprint")
     if fingerprint is not None:

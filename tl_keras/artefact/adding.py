@@ -17,12 +17,8 @@ from tl_keras.artefact.class_features import (
 )
 from tl_keras.artefact.domain_file import write_domain
 from tl_keras.artefact.predictor import Predictor, load
-from tl_keras.artefact.writing import (
-    check_output,
-    save_model,
-    write_model_report,
-    written_whole,
-)
+from tl_keras.artefact.reporting import write_model_report
+from tl_keras.artefact.writing import check_output, save_model, written_whole
 from tl_keras.errors import InputError
 from tl_keras.evaluation.out_of_domain import Domain, domain_of
 
@@ -114,8 +110,8 @@ def add_classes(
         if (Path(model) / "history.csv").exists():
             shutil.copyfile(Path(model) / "history.csv", folder / "history.csv")
         write_model_report(
-            folder / "report.html", output.name, predictor.task, description,
-            history=history, sections={"Classes that were added": added_section(result)},
+            folder / "report.html", output.name, predictor.task, description, history=history,
+            extra={"Classes that were added": added_section(result)},
         )  # fmt: skip
     return result
 

@@ -62,7 +62,7 @@ def write_ensemble(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
     }
-    for key in ("test_metrics", "baselines", "evaluated_on"):
+    for key in ("test_metrics", "baselines", "evaluated_on", "cost"):
         description.pop(key, None)
     _write(path, description)
     metrics = None

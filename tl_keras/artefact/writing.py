@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,10 +16,10 @@ import numpy as np
 import tl_keras
 from tl_keras.artefact.class_features import ClassFeatures, write_features
 from tl_keras.artefact.domain_file import write_domain
+from tl_keras.artefact.split_record import described_split
 from tl_keras.errors import InputError
 
 if TYPE_CHECKING:
-    from tl_keras.tasks.task import Task
     from tl_keras.training.run import Run
 
 FORMAT = 1
@@ -58,12 +58,16 @@ def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
     Raises:
         InputError: As :func:`check_output`.
     """
+    from tl_keras.artefact.reporting import write_model_report
     from tl_keras.evaluation.history import write_history_csv
-    from tl_keras.evaluation.report_blocks import gallery
+    from tl_keras.training.cost import measured_cost
 
     with written_whole(path) as temporary:
         save_model(run.final, temporary)
-        description = {**describe(run), **notes}
+        cost = measured_cost(
+            run.final, run.history, run.seconds, run.batch_size, temporary / "model.keras"
+        )
+        description = {**describe(run), "cost": cost, **notes}
         (temporary / "model.json").write_text(json.dumps(description, indent=2, allow_nan=False))
         if run.held_out is not None:
             rows, labels = run.held_out
@@ -72,12 +76,9 @@ def write_artefact(run: "Run", path: Path, *, notes: dict[str, Any]) -> Path:
         if run.domain is not None:
             write_domain(temporary, run.domain)
         write_history_csv(run.history, temporary / "history.csv")
-        sections = dict(run.sections)
-        if run.metrics:
-            sections["The worst images"] = gallery(run.shown, run.task.worst_note)
         write_model_report(
-            temporary / "report.html", path.name, run.task, description,
-            history=run.history, sections=sections,
+            temporary / "report.html", path.name, run.task, description, history=run.history,
+            illustrations=run.illustrations, worst=run.shown,
         )  # fmt: skip
     return path
 
@@ -166,98 +167,9 @@ def describe(run: "Run") -> dict[str, Any]:
         "train_fingerprint": train.fingerprint() if hasattr(train, "fingerprint") else None,
         "split": described_split(run.train, run.val),
         "skipped": [list(item) for item in getattr(train, "skipped", ())],
+        "crossing": [list(item) for item in getattr(train, "crossing", ())],
         "seconds": round(run.seconds, 1),
         "parameters": run.model.count_params(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
     }
-
-
-def described_split(train: Any, val: Any, test: Any = None) -> dict[str, Any] | None:
-    """Which content was on which side: one number for all, and one for each with its targets.
-
-    None where a side is no table.
-    """
-    from tl_keras.data.splitting import split_fingerprint
-
-    sides = {
-        name: side
-        for name, side in (("train", train), ("val", val), ("test", test))
-        if side is not None
-    }
-    if not all(hasattr(side, "fingerprint") for side in sides.values()):
-        return None
-    return {
-        "fingerprint": split_fingerprint(train, val, test),
-        **{
-            name: {"images": len(side), "fingerprint": side.fingerprint()}
-            for name, side in sides.items()
-        },
-    }
-
-
-def write_model_report(
-    file: Path, title: str, task: "Task", said: Mapping[str, Any], *,
-    history: Sequence[Mapping[str, Any]] = (), sections: Mapping[str, str],
-) -> None:  # fmt: skip
-    """Write ``report.html``.
-
-    Args:
-        file: To write.
-        title: Heading.
-        task: What was learned.
-        said: The contents of ``model.json``.
-        history: One row an epoch; a single one makes no curve, and is not drawn.
-        sections: More beside the task's own: title to HTML.
-    """
-    from tl_keras.evaluation.report import write_report
-
-    metrics = said["metrics"]
-    if not metrics:
-        file.write_text(
-            "<!doctype html><title>No metrics</title><p>This run had no validation images; "
-            "measure it with <code>tl-keras evaluate</code>.</p>"
-        )
-        return
-    facts = {
-        "Backbone": said["backbone"],
-        "Weights": said.get("weights"),
-        "Recipe": f"{said['recipe']['name']}: {said['recipe']['reason']}",
-        "Image size": f"{said['image_size']} px, {said['resize']}",
-        "Data": said.get("data"),
-        "Training images": said["train_images"],
-        "Of these": _longest_first(said["train_counts"]),
-        "Measured on": said.get("evaluated_on"),
-        "Parameters": f"{said['parameters']:,}",
-        "Training time": f"{said['seconds']:.0f} s",
-    }
-    headline = task.headline(metrics)
-    first = next(iter(headline))
-    name, guess = task.baseline(metrics)
-    write_report(
-        file,
-        title=title,
-        model_info={name: value for name, value in facts.items() if value is not None},
-        measured=f"{metrics['examples']:,} held-out images, {task.line}",
-        headline=headline,
-        compared={
-            f"This model, {first}": headline[first],
-            **said.get("baselines", {}),
-            name: guess,
-        },
-        sections={**task.report(metrics), **sections},
-        history=history if len(history) > 1 else (),
-        skipped=said["skipped"],
-        reproduce={
-            "command": said.get("command"),
-            "Seed": said["seed"],
-            "Versions": said["versions"],
-        },
-    )
-
-
-def _longest_first(counts: dict[str, int], most: int = 30) -> str:
-    """The largest classes or tags with their counts, and how many more there are."""
-    ranked = sorted(counts.items(), key=lambda pair: -pair[1])
-    shown = ", ".join(f"{name} {count:,}" for name, count in ranked[:most])
-    return shown + (f" … ({len(ranked):,})" if len(ranked) > most else "")

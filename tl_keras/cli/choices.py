@@ -90,6 +90,28 @@ def data(options: Any) -> Data:
     return Data(examples, *train_val_test(examples, *shares))
 
 
+def split_rule(options: Any, data: Data) -> str:
+    """How training and validation images were parted, in words."""
+    from tl_keras.data.splitting.rules import rule_of
+
+    seed, brought = options.seed, data.examples.parts
+    if options.shots is not None:
+        return f"{options.shots} images of each class drawn to train on, by seed {seed}"
+    if "val" in brought and not options.folds:
+        return "brought by the data"
+    source = data.examples.part("train") if brought else data.examples
+    rule, column = rule_of(source, options.split_by)
+    how = {
+        "stratified": "within each class", "group": "whole groups together",
+        "tags": "evenly by tags", "time": f"the newest by {column}",
+    }[rule]  # fmt: skip
+    part = f"one of {options.folds} folds" if options.folds else (
+        f"{100 * options.val_fraction:g} % held out to validate"
+    )  # fmt: skip
+    own = "; the test part is the data's own" if "test" in brought else ""
+    return f"{part}, {how}, by seed {seed}{own}"
+
+
 def for_task(data: Data, task: Any) -> Data:
     """The same as the task sees it.
 

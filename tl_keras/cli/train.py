@@ -249,7 +249,7 @@ def train_and_save(
     """
     import keras
 
-    from tl_keras.artefact.writing import described_split
+    from tl_keras.artefact.split_record import described_split
     from tl_keras.tasks.registry import get_task
     from tl_keras.training.feature_cache import FeatureCache
     from tl_keras.training.fit import fit
@@ -299,6 +299,7 @@ def train_and_save(
         + ("also chose the best epoch" if trained else "chose nothing"),
         "skipped": [list(item) for item in data.examples.skipped],
         "reading": asked_of_reader(options),
+        "split_rule": choices.split_rule(options, data),
     }
     if options.feature_cache:
         notes["features"] = {"computed": features.computed, "found": sorted(features.found)}

@@ -162,7 +162,7 @@ def _for_classes(names: tuple[str, ...], prompts: dict[str, list[str]]) -> dict[
 
 def _probe(options: argparse.Namespace, model: Any, examples: Any) -> dict[str, Any]:
     """Train the last layer, measure it beside the words alone, and save the run."""
-    from tl_keras.artefact.writing import described_split
+    from tl_keras.artefact.split_record import described_split
     from tl_keras.artefact.zero_shot import preset_notes
     from tl_keras.data.splitting import train_val_test
     from tl_keras.training.fit import fit

@@ -13,6 +13,8 @@ from tl_keras.evaluation.plots import DARK, LIGHT
 
 _PREVIEW_SIDE = 160  # px
 _MOST_PAIRS = 12
+_LONG = 12  # rows; a longer table scrolls in a frame, its heads staying in sight
+_QUALITY = 78  # of WebP: no block is seen in a photograph
 _PAIR_SIDE = 760  # px: the width of two panels of drawing.PANEL_SIDE
 _MOST_SKIPPED = 200  # rows shown; the count is always complete
 
@@ -127,8 +129,9 @@ def figures_table(
         cells = "".join(f"<td>{_cell(row[key])}</td>" for key in columns.values())
         body.append(f'<tr><th scope="row">{escape(row["name"])}</th>{cells}</tr>')
     said = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    kind = "wide tall" if len(body) > _LONG else "wide"
     return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="{kind}"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>{said}"
     )
 
@@ -172,10 +175,10 @@ def thumbnail(image: np.ndarray, caption: str, side: int = _PREVIEW_SIDE, kind: 
         side: Longest side, px; smaller pictures stay as they are.
         kind: Class of the style sheet, for its frame.
     """
-    data, text = _jpeg(image, side), escape(caption)
+    text = escape(caption)
     framed = f' class="{kind}"' if kind else ""
     return (
-        f'<figure{framed}><img src="data:image/jpeg;base64,{data}" alt="{text}">'
+        f'<figure{framed}><img src="{image_data(image, side)}" alt="{text}" decoding="async">'
         f"<figcaption>{text}</figcaption></figure>"
     )
 
@@ -198,14 +201,24 @@ def gallery(pictures: Iterable[tuple[np.ndarray, str]], note: str = "") -> str:
     return f'{said}<div class="gallery pairs">{shown}</div>' if shown else ""
 
 
-def _jpeg(image: np.ndarray, side: int) -> str:
+def image_data(image: np.ndarray, side: int) -> str:
+    """A picture made small, as an address that holds its WebP file.
+
+    Args:
+        image: uint8 (H, W, 3).
+        side: Longest side, px; smaller pictures stay as they are.
+
+    Example:
+        >>> image_data(np.zeros((8, 8, 3), np.uint8), 4)[:23]
+        'data:image/webp;base64,'
+    """
     from PIL import Image
 
     picture = Image.fromarray(np.asarray(image, dtype=np.uint8)).convert("RGB")
     picture.thumbnail((side, side))
     buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=85)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    picture.save(buffer, format="WEBP", quality=_QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def skipped_list(skipped: Sequence[tuple[str, str]]) -> str:

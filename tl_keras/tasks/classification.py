@@ -16,6 +16,7 @@ from tl_keras.tasks.kinds import KINDS
 from tl_keras.tasks.task import SEEN_FOR, Task, column_of, in_order_of
 
 if TYPE_CHECKING:
+    from tl_keras.evaluation.measured_images import Illustrations, MeasuredImages
     from tl_keras.evaluation.worst_images import Judged
 
 
@@ -204,7 +205,7 @@ class Classification(Task):
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Figures of each class, which is taken for which, and calibration."""
-        from tl_keras.evaluation.plots import draw_confusion_matrix
+        from tl_keras.evaluation.confusion_page import confusion_section
         from tl_keras.evaluation.promise_words import promise_lines
         from tl_keras.evaluation.reliability_plot import draw_reliability
         from tl_keras.evaluation.report_blocks import figures_table, picture
@@ -217,13 +218,24 @@ class Classification(Task):
             "Class",
             [*metrics["notes"], said],
         )
-        drawn = picture(draw_confusion_matrix, metrics, "Confusion matrix, rows are true classes")
-        found = {"Class by class": table, "Which class is taken for which": drawn}
+        found = {
+            "Class by class": table,
+            "Which class is taken for which": confusion_section(metrics, {}),
+        }
         if "calibration" in metrics:
             plot = picture(draw_reliability, metrics["calibration"], "Accuracy over confidence")
             told = "".join(f"<p>{line}</p>" for line in promise_lines(metrics))
             found["How sure it may be"] = told + plot
         return found
+
+    def illustrated(
+        self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
+        settings: Mapping[str, Any], images: "MeasuredImages",
+    ) -> "Illustrations":  # fmt: skip
+        """Confusion with pictures, confused pairs, certainty, doubtful labels, groups."""
+        from tl_keras.evaluation.classified_sections import classified_sections
+
+        return classified_sections(truths, self.scaled(predictions, settings), names, images)
 
     def worst(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],

@@ -1,8 +1,8 @@
 """A vector an image: near for the same class, far for different ones."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -11,6 +11,9 @@ from tl_keras.errors import InputError
 from tl_keras.evaluation.intervals import Figure
 from tl_keras.tasks.kinds import KINDS, OPEN_SET
 from tl_keras.tasks.task import Task, column_of
+
+if TYPE_CHECKING:
+    from tl_keras.evaluation.measured_images import Illustrations, MeasuredImages
 
 #: Pairs of two classes that may be taken for one by the threshold that is set.
 FALSE_ACCEPT_RATE = 0.01
@@ -273,15 +276,17 @@ class Embedding(Task):
 
     def illustrated(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
-        read: Callable[[int], np.ndarray],
-    ) -> dict[str, str]:  # fmt: skip
+        settings: Mapping[str, Any], images: "MeasuredImages",
+    ) -> "Illustrations":  # fmt: skip
         """A contact sheet: images, what they find, and the worst misses."""
         from tl_keras.evaluation.contact_choice import contact_rows
         from tl_keras.evaluation.contact_sheet import contact_section
+        from tl_keras.evaluation.measured_images import Illustrations
 
         labels = [names[truth] for truth in truths]
         rows = contact_rows(predictions, labels)
-        return {"What images find": contact_section(rows, read, labels)}
+        sheet = contact_section(rows, images.read, labels)
+        return Illustrations({"What images find": sheet})
 
     def report(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Search class by class, and the error rates of pairs."""

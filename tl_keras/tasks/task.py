@@ -1,7 +1,7 @@
 """What a task record holds: from the table to targets, from outputs to answers and figures."""
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -13,6 +13,7 @@ from tl_keras.evaluation.drawing import PANEL_SIDE
 from tl_keras.evaluation.intervals import Figure
 
 if TYPE_CHECKING:
+    from tl_keras.evaluation.measured_images import Illustrations, MeasuredImages
     from tl_keras.evaluation.worst_images import Judged
 
 
@@ -284,17 +285,23 @@ class Task(abc.ABC):
 
     def illustrated(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],
-        read: Callable[[int], np.ndarray],
-    ) -> dict[str, str]:  # fmt: skip
-        """Sections of the report that show images of the data: title to HTML; none by default.
+        settings: Mapping[str, Any], images: "MeasuredImages",
+    ) -> "Illustrations":  # fmt: skip
+        """Sections of the report that show images of the data; none by default.
+
+        Only :attr:`pooled` tasks are asked, whose predictions need little room.  A section takes
+        the place of one of the same title of :meth:`report`.
 
         Args:
             truths: Of each image.
             predictions: Of each image.
             names: As of :meth:`names_in`.
-            read: From the number of an image to its pixels, uint8 (S, S, 3).
+            settings: Of the model.
+            images: Pixels, file names and columns of each.
         """
-        return {}
+        from tl_keras.evaluation.measured_images import Illustrations
+
+        return Illustrations({})
 
     def worst(
         self, truths: Sequence[Any], predictions: Sequence[Any], names: Sequence[str],

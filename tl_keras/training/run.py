@@ -1,7 +1,7 @@
 """What ``fit`` returns: the trained model with everything an artefact needs to say about it."""
 
 import functools
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ import numpy as np
 
 from tl_keras.builders.classifier import head_model
 from tl_keras.builders.head_logits import has_plain_head, head_logits
-from tl_keras.data.decoding import load_image
-from tl_keras.errors import InputError
+from tl_keras.evaluation.measured_images import Illustrations, MeasuredImages
 from tl_keras.evaluation.out_of_domain import Domain, domain_of
 from tl_keras.tasks.task import Task
 from tl_keras.training.even_choice import even_positions
@@ -23,11 +22,6 @@ from tl_keras.training.judging import judge
 from tl_keras.training.recipes import Recipe
 from tl_keras.training.tracking.tracker import Guarded, Tracker
 from tl_keras.training.worst_pictures import Worst, draw_worst, worst_of
-
-
-def _caption(data: Any, judged: Any) -> str:
-    name = Path(data.paths[judged.index]).name if hasattr(data, "paths") else f"{judged.index}"
-    return f"{name}: {judged.caption}"
 
 
 @dataclass
@@ -56,7 +50,8 @@ class Run:
             them, where each has one vector: by which ``predict`` knows images like none of them.
         worst: The validation images that the model did worst on; tasks whose answers cannot be
             drawn have none.
-        sections: Of the report, with images of the validation data: title to HTML.
+        judged: Truths and predictions of the validation images, of tasks whose answers need little
+            room; what the report's pictures are chosen by.
         tracker: Was told of the run, and is told where it is saved.
     """
 
@@ -79,7 +74,7 @@ class Run:
     held_out: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
     domain: Domain | None = field(default=None, repr=False)
     worst: list[Worst] = field(default_factory=list, repr=False)
-    sections: dict[str, str] = field(default_factory=dict, repr=False)
+    judged: tuple[Sequence[Any], Sequence[Any]] | None = field(default=None, repr=False)
     tracker: Tracker = field(default_factory=lambda: Guarded(None), repr=False)
 
     @property
@@ -140,9 +135,17 @@ class Run:
         names = self.task.names_in(val, self.names)
         self.metrics = self.task.measure(truths, predictions, names, None)
         self.settings = self.task.tune(truths, predictions, self.metrics)
-        read = functools.partial(self._read, val)
-        self.sections = self.task.illustrated(truths, predictions, names, read)
         self.worst = worst_of(self.task, truths, predictions, self.names, self.settings)
+        if self.task.pooled:
+            self.judged = truths, predictions
+
+    @functools.cached_property
+    def illustrations(self) -> Illustrations:
+        """Sections of the report that show validation images; made when they are asked for."""
+        if self.judged is None:
+            return Illustrations({})
+        names = self.task.names_in(self.val, self.names)
+        return self.task.illustrated(*self.judged, names, self.settings, self._images)
 
     def _some_trained(self, known: FeatureSet | None) -> np.ndarray:
         """Features of some training images of every class."""
@@ -156,21 +159,16 @@ class Run:
     @functools.cached_property
     def shown(self) -> list[tuple[np.ndarray, str]]:
         """Pictures of the worst validation images, uint8 (H, W, 3), with captions."""
-        read = functools.partial(self._read, self.val)
-        try:
-            pictures = draw_worst(
-                self.task, self.final, self.worst, read, self.names, self.settings
-            )
-        except InputError as problem:  # the trained model must not be lost over its pictures
-            print(f"tl-keras: no pictures of the worst images: {problem}", file=sys.stderr)
-            return []
-        captions = [_caption(self.val, one.judged) for one in self.worst]
+        images = self._images
+        # Some may have gone since: the trained model must not be lost over its pictures.
+        worst = [one for one in self.worst if images.there(one.judged.index)]
+        pictures = draw_worst(self.task, self.final, worst, images.read, self.names, self.settings)
+        captions = [f"{images.name(one.judged.index)}: {one.judged.caption}" for one in worst]
         return list(zip(pictures, captions, strict=True))
 
-    def _read(self, data: Any, index: int) -> np.ndarray:
-        if hasattr(data, "paths"):
-            return load_image(data.paths[index], self.image_size, self.resize)
-        return np.asarray(data[0][index]).clip(0, 255).astype("uint8")
+    @property
+    def _images(self) -> MeasuredImages:
+        return MeasuredImages(self.val, self.image_size, self.resize)
 
     def save(self, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
         """Write the artefact: model, description, history and report, all or nothing.

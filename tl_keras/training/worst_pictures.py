@@ -20,7 +20,7 @@ class Worst(NamedTuple):
     Attributes:
         judged: Its number, and what is wrong.
         truth: What is true of it.
-        prediction: What the model says.
+        prediction: What the model says, at its temperature if it has one.
     """
 
     judged: Judged
@@ -42,7 +42,8 @@ def worst_of(
         settings: Of the model.
     """
     judged = task.worst(truths, predictions, names, settings)[:_SHOWN]
-    return [Worst(one, truths[one.index], predictions[one.index]) for one in judged]
+    said = task.scaled(predictions, settings)
+    return [Worst(one, truths[one.index], said[one.index]) for one in judged]
 
 
 def draw_worst(

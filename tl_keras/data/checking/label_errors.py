@@ -62,9 +62,29 @@ def judge_labels(
         (7, [7])
     """
     labels = np.asarray(labels)
-    rows = np.arange(len(labels))
-    groups = rows if groups is None else groups
-    found = held_out_predictions(features, labels, classes, groups)
+    groups = np.arange(len(labels)) if groups is None else groups
+    return compare_labels(held_out_predictions(features, labels, classes, groups), labels)
+
+
+def compare_labels(found: np.ndarray, labels: np.ndarray) -> Judged:
+    """The same by probabilities that there are already.
+
+    Args:
+        found: float (N, K), what a model that did not learn from these labels says of them.
+        labels: int (N,), 0 to K - 1.
+
+    Returns:
+        A judgement of each label, as of :func:`judge_labels`.
+
+    Example:
+        >>> found = np.repeat([[0.9, 0.1], [0.1, 0.9]], 10, axis=0)
+        >>> labels = np.repeat([0, 1], 10)
+        >>> labels[7] = 1
+        >>> np.flatnonzero(compare_labels(found, labels).suspects).tolist()
+        [7]
+    """
+    labels = np.asarray(labels)
+    rows, classes = np.arange(len(labels)), found.shape[1]
     given = found[rows, labels]
     rest = found.copy()
     rest[rows, labels] = -1
