@@ -21,10 +21,11 @@ from tl_keras.selection.search_space import (
     unfreeze_of,
 )
 from tl_keras.selection.tuning_final import compared
+from tl_keras.selection.tuning_result import Tuning
 from tl_keras.selection.tuning_sampler import pruner_for
 from tl_keras.selection.tuning_storage import shown_url
 from tl_keras.selection.tuning_study import TuningStudy, shuffled_grid
-from tl_keras.selection.tuning_trial import EpochReports
+from tl_keras.selection.tuning_trial import EpochReports, TuningBase
 from tl_keras.training.feature_extraction import FeatureExtraction
 from tl_keras.training.recipe_files import read_recipe
 from tl_keras.training.recipes import RECIPES
@@ -118,22 +119,44 @@ def test_a_comparison_is_paired():
     """Two sides that differ in 6 of 100 images, all one way, differ beyond chance; 6 and 4 do not.
 
     Unpaired, both intervals would be wide."""
-    right = np.ones(100)
-    worse = right.copy()
-    worse[:6] = 0
-    found = compared(right, worse)["difference"]
-    assert found["value"] == pytest.approx(0.06)
-    assert 0 < found["low"] < 0.06 < found["high"] < 0.15
-    mixed = right.copy()
-    mixed[:6] = 0
-    other = right.copy()
-    other[6:10] = 0
-    found = compared(other, mixed)["difference"]
-    assert found["value"] == pytest.approx(0.02)
-    assert found["low"] < 0 < found["high"]
-    same = compared(right, right)["difference"]
-    assert (same["value"], same["low"], same["high"]) == (0, 0, 0)
-    assert compared(np.ones(3), np.zeros(3))["difference"]["low"] is None
+    right = np.ones(100, int)
+    worse, mixed, other = right.copy(), right.copy(), right.copy()
+    worse[:6], mixed[:6], other[6:10] = 0, 0, 0
+    found = compared(right, worse, 1)
+    assert found["difference"]["value"] == pytest.approx(0.06)
+    assert 0 < found["difference"]["low"] < 0.06 < found["difference"]["high"] < 0.15
+    assert found["chance"] == pytest.approx(2 * 0.5**6)  # McNemar's exact test
+    found = compared(other, mixed, 1)
+    assert found["difference"]["value"] == pytest.approx(0.02)
+    assert found["difference"]["low"] < 0 < found["difference"]["high"]
+    assert found["chance"] > 0.5
+    same = compared(right, right, 1)
+    assert [same["difference"][key] for key in ("value", "low", "high")] == [0, 0, 0]
+    assert compared(right[:3], worse[:3], 1)["difference"]["low"] is None
+    thrice = compared(3 * right, 2 * right, 3)
+    assert thrice["defaults"]["value"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "better", "said"),
+    [
+        (0, 9, True, "Better than the defaults: +9.0 points"),
+        (9, 0, False, "Worse than the defaults: -9.0 points"),
+        (3, 5, False, "Not shown to be better"),
+        # All five one way: the interval is clear of 0, the exact test (p 0.06) is not.
+        (0, 5, False, "Not shown to be better"),
+    ],
+)
+def test_only_what_is_beyond_chance_is_called_better(lost, gained, better, said, tmp_path):
+    best, defaults = np.ones(100, int), np.ones(100, int)
+    best[:lost], defaults[50 : 50 + gained] = 0, 0
+    tuning = Tuning(
+        "x", (), search_space(["dropout"], DEFAULTS), TuningBase("x", None, 64, "none"),
+        compared(best, defaults, 1), {}, RECIPES["feature_extraction"], {}, tmp_path,
+    )  # fmt: skip
+    assert tuning.better == better
+    assert tuning.verdict.startswith(said)
+    assert ("eep the defaults" in tuning.verdict) == (not better)
 
 
 def test_a_password_is_not_shown(tmp_path):
@@ -211,7 +234,7 @@ def trained_once():
 
 @pytest.fixture(scope="module")
 def searched(examples, given, tmp_path_factory):
-    """Four trials, and how often features were computed meanwhile."""
+    """Three trials, and how often features were computed meanwhile."""
     folder = tmp_path_factory.mktemp("tuned") / "photos"
     computed = []
     run = FeatureExtraction.run
@@ -223,14 +246,14 @@ def searched(examples, given, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FeatureExtraction, "run", counting)
-        tuning = tl.tune(examples, folder, trials=4, **given)
+        tuning = tl.tune(examples, folder, trials=3, **given)
     return tuning, computed
 
 
 def test_the_defaults_are_the_first_trial(searched):
     tuning, _ = searched
-    assert [one.number for one in tuning.trials] == [0, 1, 2, 3]
-    assert [one.defaults for one in tuning.trials] == [True] + [False] * 3
+    assert [one.number for one in tuning.trials] == [0, 1, 2]
+    assert [one.defaults for one in tuning.trials] == [True, False, False]
     assert tuning.defaults.state == "complete"
     assert tuning.defaults.settings == tuning.space.defaults
     assert tuning.default_recipe.name == "feature_extraction"
@@ -255,7 +278,7 @@ def test_the_recipe_comes_back_from_its_file(searched):
     assert tuning.recipe.stages[0].learning_rate == tuning.best.settings["learning_rate"]
     with (tuning.folder / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["number"]) for row in rows] == [0, 1, 2, 3]
+    assert [int(row["number"]) for row in rows] == [0, 1, 2]
     assert float(rows[1]["learning_rate"]) == tuning.trials[1].settings["learning_rate"]
     for name in ("history.png", "parameters.png"):
         assert (tuning.folder / name).read_bytes()[1:4] == b"PNG"
@@ -265,25 +288,21 @@ def test_the_recipe_comes_back_from_its_file(searched):
     json.dumps(tuning.as_dict(), allow_nan=False)
 
 
-def test_the_end_says_what_it_was_worth(searched):
+def test_the_end_compares_on_images_that_chose_nothing(searched):
     tuning, _ = searched
-    if tuning.comparison is None:
-        assert tuning.best.defaults
-        assert not tuning.better
+    if tuning.best.defaults:
+        assert tuning.comparison is None
         assert "keep the defaults" in tuning.verdict
     else:
-        gain = tuning.comparison["difference"]
-        assert tuning.comparison["images"] == 8
-        assert tuning.better == (gain["low"] > 0)
-        assert ("eep the defaults" in tuning.verdict) == (not tuning.better)
+        assert tuning.comparison["images"] == tuning.parts["set aside"] == 8
 
 
 def test_it_goes_on_with_what_is_missing(searched, examples, given):
     tuning, _ = searched
-    more = tl.tune(examples, tuning.folder, trials=5, **given)
-    assert more.trials[:4] == tuning.trials
-    assert [one.number for one in more.trials] == list(range(5))
-    again = tl.tune(examples, tuning.folder, trials=5, **given)
+    more = tl.tune(examples, tuning.folder, trials=4, **given)
+    assert more.trials[:3] == tuning.trials
+    assert [one.number for one in more.trials] == list(range(4))
+    again = tl.tune(examples, tuning.folder, trials=4, **given)
     assert again.trials == more.trials
     assert again.comparison == more.comparison
 
@@ -293,7 +312,7 @@ def test_it_draws_what_it_would_have_drawn(searched, examples, given, tmp_path):
     """Stopped after two trials and gone on with: the trials of a search that was not."""
     tuning, _ = searched
     tl.tune(examples, tmp_path / "photos", trials=2, **given)
-    gone_on = tl.tune(examples, tmp_path / "photos", trials=4, **given)
+    gone_on = tl.tune(examples, tmp_path / "photos", trials=3, **given)
     assert [one.settings for one in gone_on.trials] == [one.settings for one in tuning.trials]
     assert [one.accuracy for one in gone_on.trials] == [one.accuracy for one in tuning.trials]
 
@@ -302,11 +321,11 @@ def test_other_data_and_another_search_are_refused(searched, examples, given):
     tuning, _ = searched
     fewer = examples.subset(range(0, len(examples), 2))
     with pytest.raises(InputError, match="is of another data; repeat the command"):
-        tl.tune(fewer, tuning.folder, trials=5, **given)
+        tl.tune(fewer, tuning.folder, trials=4, **given)
     with pytest.raises(InputError, match=r"another search; .* another --output"):
-        tl.tune(examples, tuning.folder, trials=5, **{**given, "search": ["dropout"]})
+        tl.tune(examples, tuning.folder, trials=4, **{**given, "search": ["dropout"]})
     with pytest.raises(InputError, match="another sampler, another seed"):
-        tl.tune(examples, tuning.folder, trials=5, sampler="random", seed=1, **given)
+        tl.tune(examples, tuning.folder, trials=4, sampler="random", seed=1, **given)
 
 
 @pytest.mark.slow

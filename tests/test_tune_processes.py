@@ -7,24 +7,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import keras
 import pytest
-import tiny_backbone
 from processes import ROOT, finish, start
 
 from tl_keras.selection.tuning_study import TuningStudy
 
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'tl-keras[tune]'")
-pytestmark = pytest.mark.slow
-SEARCH = ["learning_rate=1e-5..1e-1", "dropout=0,0.3", "head"]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    keras.utils.set_random_seed(0)
-    file = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
-    tiny_backbone.base((64, 64, 3)).save_weights(file)
-    return file
+PROGRAM = ROOT / "tests" / "tune_program.py"
+SEARCH = ["learning_rate=1e-5..1e-1", "dropout=0..0.3", "head"]
 
 
 @pytest.fixture(scope="module")
@@ -38,105 +28,127 @@ def address():
         running.cleanup()
 
 
-@pytest.fixture
-def begin(photos, weights):
+def begin(folder, **settings):
     """Start a process that takes part."""
-
-    def begin(folder, **settings):
-        settings = json.dumps({"search": SEARCH, "study": "photos", **settings})
-        return start(
-            ROOT / "tests" / "tune_program.py", photos, folder, weights, settings,
-            PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
-        )  # fmt: skip
-
-    return begin
+    folder.mkdir(exist_ok=True)
+    given = {"search": SEARCH, "sampler": "tpe", "trials": 12, "seconds": 0.4, **settings}
+    return start(PROGRAM, folder, json.dumps(given))
 
 
 def opened(folder, url=None):
-    study = TuningStudy(folder, url, "photos")
-    return study if study.find() else None
+    study = TuningStudy(folder, url, "study")
+    assert study.find() == {"data": "one"}
+    return study
 
 
-def wait_for(condition, seconds=300):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.2)
+def numbers(output):
+    return [int(line.split()[1]) for line in output.splitlines() if line.startswith("trial ")]
 
 
-def ran(outputs):
-    return [[int(n) for n in part.split("trial ")[1:] for n in n.split()[:1]] for part in outputs]
+def kill_in(process, number):
+    """Kill a process in its trial of this number; what it had printed."""
+    seen = ""
+    while f"trial {number}\n" not in seen:
+        line = process.stdout.readline()
+        assert line, seen
+        seen += line
+    os.kill(process.pid, signal.SIGKILL)
+    return seen + process.communicate()[0]
 
 
-def test_killed_in_a_trial_it_goes_on_and_repeats_that_trial(begin, tmp_path):
-    folder = tmp_path / "photos"
-    first = begin(folder, trials=9)
-    try:
-        wait_for(lambda: (folder / "running" / "4").exists())
-    finally:
-        os.kill(first.pid, signal.SIGKILL)
-        killed = ran([first.communicate()[0]])[0]
-    before = opened(folder).begun(ended=True)
-    assert 4 <= len(before) < 9
-    outputs = finish([begin(folder, trials=9)])
-    assert "ended 9 " in outputs[0]
-    study = opened(folder)
+def check_whole(study, outputs, trials):
+    """So many trials, none run twice, by both processes; the defaults once."""
+    found = [numbers(output) for output in outputs]
     ended = study.begun(ended=True)
-    assert len(ended) == 9
-    assert [one.params for one in ended[: len(before)]] == [one.params for one in before]
-    # What ran when the process died was run again, by the same settings.
-    everyone = {one.number: one for one in study.study.get_trials()}
-    lost = set(killed) - {one.number for one in before}
-    again = {number: one for one in ended for number in one.user_attrs.get("again", [])}
-    assert lost == set(again)
-    for number, one in again.items():
-        assert everyone[number].state.name == "FAIL"
-        assert one.params == {**one.params, **everyone[number].params}
-    # Nothing that had ended was run twice.
-    assert not {one.number for one in before} & set(ran(outputs)[0])
+    assert len(ended) == trials
+    assert sorted(one.number for one in ended) == sorted([*found[0], *found[1]])
+    assert all(found)
+    assert sum("defaults" in one.user_attrs for one in ended) == 1
+    assert all(f"ended {trials}" in output for output in outputs)
 
 
-@pytest.mark.parametrize("kind", ["file", "postgres"])
-def test_two_processes_share_the_trials(begin, tmp_path, kind, request):
-    url = request.getfixturevalue("address") if kind == "postgres" else None
-    folders = [tmp_path / "one", tmp_path / ("other" if url else "one")]
-    outputs = finish([begin(folder, trials=12, storage=url) for folder in folders], 500)
-    numbers = ran(outputs)
-    # Both took part, and no trial was run twice.
-    assert all(numbers)
-    assert not set(numbers[0]) & set(numbers[1])
-    ended = opened(folders[0], url).begun(ended=True)
-    assert len(ended) == 12
-    assert sorted(one.number for one in ended) == sorted([*numbers[0], *numbers[1]])
-    assert sum(bool(one.user_attrs.get("defaults")) for one in ended) == 1
-    assert all("ended 12 " in output for output in outputs)
-    # Both say the same in the end.
-    assert len({output.split("ended ")[1] for output in outputs}) == 1
+def check_repeated(study, lost, trials):
+    """The lost trial was run again by the same settings, and is not among those that count."""
+    ended = study.begun(ended=True)
+    assert len(ended) == trials
+    again = [one for one in ended if one.user_attrs.get("again") == [lost]]
+    assert len(again) == 1
+    gone = study.study.get_trials()[lost]
+    assert gone.state.name == "FAIL"
+    assert gone.params
+    assert again[0].params == gone.params
+    return ended
 
 
-def test_two_processes_cover_a_grid(begin, tmp_path):
+def test_killed_in_a_trial_it_goes_on_and_repeats_that_trial(tmp_path):
+    kill_in(begin(tmp_path / "s", seconds=1), 3)
+    before = opened(tmp_path / "s").begun(ended=True)
+    assert [one.number for one in before] == [0, 1, 2]
+    output = finish([begin(tmp_path / "s", trials=7)])[0]
+    ended = check_repeated(opened(tmp_path / "s"), 3, 7)
+    assert [(one.number, one.params) for one in ended[:3]] == [(t.number, t.params) for t in before]
+    assert not {0, 1, 2} & set(numbers(output))
+
+
+def test_two_processes_share_the_trials_of_a_file(tmp_path):
+    outputs = finish([begin(tmp_path / "s") for _ in range(2)])
+    check_whole(opened(tmp_path / "s"), outputs, 12)
+
+
+def test_two_processes_cover_a_grid(tmp_path):
     search = ["dropout=0,0.1,0.2", "label_smoothing=0,0.1"]
-    given = {"search": search, "sampler": "grid"}
-    finish([begin(tmp_path / "grid", **given) for _ in range(2)], 500)
-    ended = opened(tmp_path / "grid").begun(ended=True)
-    points = [(one.params["dropout"], one.params["label_smoothing"]) for one in ended]
+    given = {"search": search, "sampler": "grid", "trials": 6}
+    outputs = finish([begin(tmp_path / "s", **given) for _ in range(2)])
+    study = opened(tmp_path / "s")
+    check_whole(study, outputs, 6)
+    points = [(one.params["dropout"], one.params["label_smoothing"]) for one in study.begun()]
     assert sorted(points) == [(d, s) for d in (0.0, 0.1, 0.2) for s in (0.0, 0.1)]
 
 
-def test_of_a_database_a_silent_process_is_given_up(begin, address, tmp_path):
+@pytest.mark.slow
+def test_two_processes_share_a_database_and_one_that_falls_silent_is_given_up(address, tmp_path):
     """Another machine cannot be asked; after a minute without a sign of life it counts as dead."""
-    settings = {"trials": 6, "storage": address, "study": "silent"}
-    first = begin(tmp_path / "one", **settings)
-    seen = ""
-    while "trial 2" not in seen:
-        line = first.stdout.readline()
-        assert line, seen
-        seen += line
-    os.kill(first.pid, signal.SIGKILL)
-    first.communicate()
-    outputs = finish([begin(tmp_path / "other", **settings)], 500)
-    assert "ended 6 " in outputs[0]
-    study = TuningStudy(tmp_path, address, "silent")
-    study.find()
-    again = [one.user_attrs.get("again") for one in study.begun(ended=True)]
-    assert [2] in again
+    outputs = finish([begin(tmp_path / name, url=address) for name in ("one", "other")])
+    check_whole(opened(tmp_path, address), outputs, 12)
+    killed = kill_in(begin(tmp_path / "one", url=address, trials=16, seconds=2), 13)
+    assert numbers(killed) == [12, 13]
+    began = time.monotonic()
+    finish([begin(tmp_path / "other", url=address, trials=16)])
+    assert time.monotonic() - began > 30
+    check_repeated(opened(tmp_path, address), 13, 16)
+
+
+@pytest.mark.slow
+def test_a_search_on_pictures_that_is_killed_ends_as_one_that_is_not(photos, tmp_path):
+    import keras
+    import tiny_backbone
+
+    keras.utils.set_random_seed(0)
+    weights = tmp_path / "tiny.weights.h5"
+    tiny_backbone.base((64, 64, 3)).save_weights(weights)
+
+    def begin_images(name):
+        path = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
+        program = ROOT / "tests" / "tune_images.py"
+        return start(program, photos, tmp_path / name, weights, PYTHONPATH=path)
+
+    killed = begin_images("killed")
+    lock = tmp_path / "killed" / "running" / "2"
+    until = time.monotonic() + 300
+    while not lock.exists():
+        assert time.monotonic() < until
+        assert killed.poll() is None, killed.communicate()[0]
+        time.sleep(0.05)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    outputs = finish([begin_images("killed")], 500) + finish([begin_images("whole")], 500)
+    gone_on, whole = (json.loads(output.splitlines()[-1]) for output in outputs)
+    results = [
+        [(one["settings"], one["accuracy"]) for one in found["trials"][:2]]
+        for found in (gone_on, whole)
+    ]
+    assert results[0] == results[1]
+    assert len(gone_on["trials"]) == len(whole["trials"]) == 6
+    assert [one["number"] for one in gone_on["trials"]] != [0, 1, 2, 3, 4, 5]  # 2 was lost
+    lost = whole["trials"][2]["settings"]
+    assert lost in [one["settings"] for one in gone_on["trials"]]

@@ -1,28 +1,38 @@
-"""A process that takes part in a search: python tune_program.py DATA FOLDER WEIGHTS SETTINGS.
+"""A process that takes part in a study: python tune_program.py FOLDER SETTINGS.
 
-Prints the number of each trial that it runs, and at the end how many there are.
+The trials train nothing: they wait, and report.  Prints the number of each when its
+settings are drawn.
 """
 
 import json
 import sys
+import time
+from pathlib import Path
 
-import tiny_backbone
+from tl_keras.selection.search_space import search_space
+from tl_keras.selection.tuning_study import TuningStudy
 
-import tl_keras as tl
-from tl_keras.selection import tuning
-
-data, folder, weights, settings = sys.argv[1:]
-run_trial = tuning.run_trial
+given = json.loads(sys.argv[2])
+space = search_space(given["search"], {"unfreeze": "0", "base": "x@64"})
+study = TuningStudy(Path(sys.argv[1]), given.get("url"), "study")
 
 
-def told(trainer, settings, trial, *more):
+def objective(trial):
+    settings = space.suggest(trial, defaults="defaults" in trial.user_attrs)
     print("trial", trial.number, flush=True)
-    return run_trial(trainer, settings, trial, *more)
+    for epoch in range(6):
+        trial.report(settings["dropout"], epoch + 1)
+        time.sleep(given["seconds"] / 6)
+    return settings["dropout"]
 
 
-tuning.run_trial = told
-found = tl.tune(
-    tl.data.from_folder(data, progress=False), folder, backbone=tiny_backbone.NAME,
-    weights=weights, image_size=64, verbose=False, **json.loads(settings),
-)  # fmt: skip
-print("ended", len(found.trials), json.dumps(found.comparison))
+def fill():
+    study.queue(space, given["sampler"], given["trials"], 0)
+
+
+if study.find() is None:
+    study.create({"data": "one"}, fill)
+study.use(given["sampler"], "halving", 0, True)
+fill()
+study.run(given["trials"], objective, lambda: None)
+print("ended", len(study.begun(ended=True)))

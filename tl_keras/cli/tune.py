@@ -110,7 +110,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Search, compare, write, print."""
     with messages(options.json):
-        tuning, skipped = _tuned(options)
+        try:
+            tuning, skipped = _tuned(options)
+        except KeyboardInterrupt:
+            said = "the trials that ended are kept, and the same command goes on"
+            print(f"\ntl-keras: interrupted; {said}", file=sys.stderr)
+            return 2
         command = _command(options, tuning)
         tuning.save(command if tuning.better else _plain(options))
     if options.json:

@@ -27,7 +27,7 @@ from tl_keras.selection.tuning_data import tuning_data
 from tl_keras.selection.tuning_final import compare_on_final
 from tl_keras.selection.tuning_result import TunedTrial, Tuning, best_of
 from tl_keras.selection.tuning_sampler import PRUNERS, SAMPLERS
-from tl_keras.selection.tuning_study import TuningStudy, shuffled_grid
+from tl_keras.selection.tuning_study import FailedTrialError, TuningStudy, shuffled_grid
 from tl_keras.selection.tuning_trial import EpochReports, Trainer, TuningBase, run_trial
 from tl_keras.tasks.classification import Classification
 from tl_keras.tasks.registry import get_task
@@ -138,20 +138,24 @@ def tune(
         "batch size": batch_size,
         "resize": resize,
     }
-    found = written.find()
-    if found is None:
+
+    def fill(default: Recipe) -> tuple[SearchSpace, int]:
+        space = search_space(search, {"unfreeze": unfreeze_of(default), "base": base_name})
+        wanted = _wanted(space, sampler, trials, seed)
+        written.queue(space, sampler, wanted, seed)
+        return space, wanted
+
+    if written.find() is None:
         chosen = _default_recipe(trainer, space, seed, verbose)
-        written.create({**identity, "defaults": [chosen.name, chosen.reason]})
+        said = {**identity, "defaults": [chosen.name, chosen.reason]}
+        written.create(said, lambda: fill(chosen))
     written.check(json.loads(json.dumps(identity)))
     (folder / _MARK).write_text(json.dumps({"study": name, "storage": written.where}))
     chosen_name, reason = written.find()["defaults"]
     default_recipe = Recipe(chosen_name, RECIPES[chosen_name].stages, reason=reason)
-    unfreeze = unfreeze_of(default_recipe)
-    space = search_space(search, {"unfreeze": unfreeze, "base": base_name})
-    wanted = _wanted(space, sampler, trials, seed)
+    space, wanted = fill(default_recipe)
     head_only = not space.trains_base
     written.use(sampler, pruner, seed, head_only)
-    written.queue(space, sampler, wanted, seed)
 
     with _bar(wanted, verbose) as bar:
 
@@ -168,11 +172,15 @@ def tune(
             cut = pruner != "none" and not is_default
             ends = written.optuna.TrialPruned if cut else None
             reports = EpochReports(trial, head_only, ends)
-            return run_trial(trainer, settings, trial, seed, reports)
+            try:
+                return run_trial(trainer, settings, trial, seed, reports)
+            except FailedTrialError as problem:
+                if not is_default:
+                    raise
+                raise InputError(f"the defaults cannot be trained: {problem}") from None
 
         written.run(wanted, objective, told)
         rows = tuple(_row(one) for one in written.begun(ended=True))
-        _check_usable(rows)
         best = best_of(rows)
         comparison = None
         if not best.defaults:
@@ -267,14 +275,6 @@ def _row(trial: Any) -> TunedTrial:
         trial.number, state, trial.value, said.get("val_loss"), said.get("epochs"), seconds,
         said.get("settings", {}), bool(said.get("defaults")), said.get("reason", ""),
     )  # fmt: skip
-
-
-def _check_usable(rows: tuple[TunedTrial, ...]) -> None:
-    failed = [one for one in rows if one.state == "failed"]
-    default = next((one for one in rows if one.defaults), None)
-    if default is None or default.state != "complete":
-        why = f": {(default or failed[0]).reason}" if failed else ""
-        raise InputError(f"the defaults could not be trained{why}")
 
 
 def _so_far(rows: list[TunedTrial]) -> str:

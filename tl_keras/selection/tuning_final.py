@@ -11,6 +11,7 @@ import numpy as np
 
 from tl_keras.evaluation.intervals import Figure, figure, proportion
 from tl_keras.evaluation.resampled import mean_over_images, resample_weights
+from tl_keras.selection.paired import sign_flip
 from tl_keras.selection.search_space import Settings, recipe_of
 from tl_keras.selection.tuning_trial import Trainer
 
@@ -37,8 +38,7 @@ def compare_on_final(
         told: Is told what is trained.
 
     Returns:
-        ``best`` and ``defaults`` (accuracy, mean over seeds, with an interval over images),
-        ``difference`` (the same, paired), ``images``, ``seeds``.
+        As of :func:`compared`.
     """
     folder.mkdir(exist_ok=True)
     sides = {}
@@ -47,25 +47,30 @@ def compare_on_final(
         for number in range(1, REPEATS + 1):
             told(f"{name}, training {number} of {REPEATS}")
             found.append(_right(trainer, settings, (seed + number) % 2**32, folder))
-        sides[name] = np.mean(found, axis=0)
-    return compared(sides["the best"], sides["the defaults"])
+        sides[name] = np.sum(found, axis=0)
+    return compared(sides["the best"], sides["the defaults"], REPEATS)
 
 
-def compared(best: np.ndarray, defaults: np.ndarray) -> dict[str, Any]:
+def compared(best: np.ndarray, defaults: np.ndarray, trainings: int) -> dict[str, Any]:
     """Two sides over the same images.
 
     Args:
-        best: Share of trainings that named each image rightly, (N,).
+        best: How many trainings named each image rightly, (N,).
         defaults: The same of the other side.
+        trainings: Of each side.
 
     Returns:
-        As of :func:`compare_on_final`.
+        ``best`` and ``defaults`` (accuracy, mean over seeds, with an interval over images),
+        ``difference`` (the same, paired), ``chance`` (p-value of the difference, by
+        :func:`tl_keras.selection.paired.sign_flip`), ``images``, ``seeds``.
 
     Example:
-        >>> found = compared(np.ones(50), np.repeat([0.0, 1.0], 25))
-        >>> found["difference"]["value"], found["difference"]["low"] > 0
-        (0.5, True)
+        >>> found = compared(np.ones(50), np.repeat([0, 1], 25), 1)
+        >>> found["difference"]["value"], found["difference"]["low"] > 0, found["chance"] < 0.001
+        (0.5, True, True)
     """
+    chance = sign_flip(np.asarray(best - defaults).round())
+    best, defaults = best / trainings, defaults / trainings
     weights = resample_weights(len(best))
     # The interval is made for shares: from -1..1 to 0..1 and back.
     moved = mean_over_images((best - defaults + 1) / 2, weights)
@@ -74,8 +79,9 @@ def compared(best: np.ndarray, defaults: np.ndarray) -> dict[str, Any]:
         "best": _share(best, weights),
         "defaults": _share(defaults, weights),
         "difference": figure(limits["value"], limits["low"], limits["high"]),
+        "chance": chance,
         "images": len(best),
-        "seeds": REPEATS,
+        "seeds": trainings,
     }
 
 

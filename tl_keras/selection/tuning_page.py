@@ -12,7 +12,8 @@ _NOTES = (
     "Validation figures chose: of many trials the best one's flatters it, the more so the more "
     "trials there are and the fewer images. The comparison with the defaults is on images that "
     "chose nothing, neither settings nor epochs.",
-    "Its interval says how far other images of the same kind would move the difference. Both sides "
+    "Its interval says how far other images of the same kind would move the difference; p is how "
+    "often chance alone makes one as large (an exact test of signs, image by image). Both sides "
     "were trained with the same three seeds, which the search had not used.",
     "A trial that was cut short had fallen behind others after as many epochs; its figure is what "
     "it had reached.",

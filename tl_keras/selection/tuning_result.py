@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tl_keras.selection.paired import LEVEL
 from tl_keras.selection.search_space import (
     PARAMETERS,
     SearchSpace,
@@ -97,8 +98,15 @@ class Tuning:
     @property
     def better(self) -> bool:
         """Whether the best was shown to be better than the defaults."""
-        low = self.comparison and self.comparison["difference"]["low"]
-        return low is not None and low > 0
+        return self._told_apart and self.comparison["difference"]["value"] > 0
+
+    @property
+    def _told_apart(self) -> bool:
+        """Both by the interval and by the exact test, which few images bear better."""
+        if self.comparison is None or self.comparison["difference"]["low"] is None:
+            return False
+        gain = self.comparison["difference"]
+        return self.comparison["chance"] < LEVEL and not gain["low"] <= 0 <= gain["high"]
 
     @property
     def verdict(self) -> str:
@@ -113,11 +121,12 @@ class Tuning:
         points = {key: 100 * gain[key] for key in ("value", "low", "high")}
         said = (
             f"{points['value']:+.1f} points (95 % interval {points['low']:+.1f} to "
-            f"{points['high']:+.1f}) on {images:,} images that chose nothing"
+            f"{points['high']:+.1f}, p {self.comparison['chance']:.2g}) on {images:,} images that "
+            "chose nothing"
         )
         if self.better:
             return f"Better than the defaults: {said}."
-        if points["high"] < 0:
+        if self._told_apart:
             return f"Worse than the defaults: {said}. Keep the defaults."
         return f"Not shown to be better than the defaults: {said}. Keep the defaults."
 

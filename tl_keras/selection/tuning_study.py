@@ -56,23 +56,27 @@ class TuningStudy:
             self.study = self.optuna.load_study(study_name=self.name, storage=self._storage)
         return None if self.study is None else self.study.user_attrs.get(_IDENTITY)
 
-    def create(self, identity: dict[str, Any]) -> None:
+    def create(self, identity: dict[str, Any], fill: Callable[[], None]) -> None:
         """Make the study, unless another process just did.
 
         Args:
             identity: What it is of, for JSON.
+            fill: Queues what is to be tried in any case; of several processes one is asked.
         """
         with self._quiet():
-            with contextlib.suppress(self.optuna.exceptions.DuplicatedStudyError):
-                study = self.optuna.create_study(
+            try:
+                self.study = self.optuna.create_study(
                     study_name=self.name, storage=self._storage, direction="maximize"
                 )
-                study.set_user_attr(_IDENTITY, identity)
-            until = time.monotonic() + 30
-            while self.find() is None:
-                if time.monotonic() > until:  # whoever made it was killed in between
-                    self.study.set_user_attr(_IDENTITY, identity)
-                time.sleep(0.2)
+            except self.optuna.exceptions.DuplicatedStudyError:
+                until = time.monotonic() + 30
+                while self.find() is None and time.monotonic() < until:
+                    time.sleep(0.2)
+            # Said last: a study of which it is not said is still being made, or whoever made it
+            # was killed.
+            if _IDENTITY not in self.study.user_attrs:
+                fill()
+                self.study.set_user_attr(_IDENTITY, identity)
 
     def check(self, identity: dict[str, Any]) -> None:
         """Find out whether the study is of these data and this search.
