@@ -188,10 +188,23 @@ def test_what_is_said_of_the_wider_model_is_true(shipped, grown):
     assert kept["train_counts"] == {**old["train_counts"], "dots": 8}
     assert "held out when it was trained" in kept["evaluated_on"]
     assert kept["parameters"] == old["parameters"] + len(_head(folder)[0]) + 1
+    assert addition["before"]["settings"] == old["settings"] != kept["settings"]
     page = (folder / "report.html").read_text()
     assert "dots (8 images)" in page and "Classes that were added" in page
     # Nothing of ours is needed to open it.
     assert type(keras.saving.load_model(folder / "model.keras").layers[-1]) is keras.layers.Dense
+
+
+def test_what_the_wider_model_promises_and_takes_for_strange_is_its_own(shipped, grown, photos):
+    """Nothing of the old temperature, and images of the new class are at home."""
+    wider, old = tl.load(grown[1]), tl.load(shipped / "model")
+    metrics = wider.description["metrics"]
+    assert metrics["calibration"]["temperature"] == wider.settings["temperature"]
+    assert set(wider.settings) == set(old.settings) and metrics["sets"]["promised"] == 0.9
+    assert len(wider.home.domain.rows) == len(old.home.domain.rows) + 8
+    dots = sorted((shipped / "new" / "dots").iterdir())
+    assert all(one.typical["neighbours"] == 1.0 and not one.unlike for one in wider.predict(dots))
+    assert any(one.typical["neighbours"] < 1.0 for one in old.predict(dots))
 
 
 def test_the_command_adds_to_what_was_added(grown, shipped, tmp_path, capfd, monkeypatch):
@@ -221,6 +234,7 @@ def test_several_classes_at_once_and_images_given_for_the_old(shipped, photos, t
     assert "recall of red" in out and "On 40 images of the classes it knew" in out
     kept = json.loads((tmp_path / "out" / "model.json").read_text())
     assert "maybe trained on" in kept["evaluated_on"] and not list(tmp_path.glob(".tl-keras-*"))
+    assert kept["settings"] == {} and not (tmp_path / "out" / "domain.npz").exists()
 
 
 def test_what_cannot_be_added_is_said(shipped, photos, tmp_path):

@@ -37,8 +37,9 @@ def described(
         told += f" ({seen} of them of classes added before, learned from)"
     else:
         told += " (held out when it was trained)"
-    moved = ("class_names", "metrics", "test_metrics", "baselines", "few_shot", "evaluated_on",
-             "cost", "train_fingerprint", "split", "best_epoch", "command", "created")  # fmt: skip
+    moved = ("class_names", "settings", "metrics", "test_metrics", "baselines", "few_shot",
+             "evaluated_on", "cost", "train_fingerprint", "split", "best_epoch", "command",
+             "created")  # fmt: skip
     kept = {key: value for key, value in old.items() if key not in moved}
     fingerprint = old.get("train_fingerprint")
     if fingerprint is not None:

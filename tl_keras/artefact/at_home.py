@@ -41,7 +41,9 @@ class Home:
     """
 
     def __init__(self, model: keras.Model, task: Task, domain: Domain):
-        self._model, self._task, self.domain = model, task, domain
+        self._model, self._task = model, task
+        # Converted once, and not for every image.
+        self.domain = domain._replace(rows=domain.rows.astype("float32"))
         self._both = keras.Model(model.input, [model.output, features_model(model).output])
         self._logits = head_logits(model)
 
