@@ -1,6 +1,7 @@
 """What following `tl-keras advise` costs against the best of the compared bases and recipes.
 
     python benchmarks/rank.py ... --output rank/          # accuracy of every base by every recipe
+    python benchmarks/advise.py ridge --results rank/     # of the recipe that it does not run
     python benchmarks/advise.py measure --results rank/   # what advise chooses, training part only
     python benchmarks/advise.py summary --results rank/
     python benchmarks/advise.py clock --results rank/     # its estimate of the time, against a run
@@ -34,7 +35,12 @@ from rank import SETS, TRAINED
 from real_sets import SHARED, load_set, load_whole
 
 import tl_keras as tl
+from tl_keras.selection import bases_at_hand
+from tl_keras.training.closed_form import closed_form_head
 from tl_keras.training.feature_cache import FeatureCache
+from tl_keras.training.feature_extraction import FeatureExtraction
+
+RECIPES = (*TRAINED, "ridge")
 
 
 def measure(options) -> None:
@@ -64,6 +70,40 @@ def measure(options) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(told))
             print(file.relative_to(options.results), told, file=sys.stderr, flush=True)
+
+
+def ridge(options) -> None:
+    """Accuracy of `--recipe ridge` as a user gets it: a fifth of the training part validates."""
+    for base in bases_at_hand():
+        weights = "bundled" if base.file is None else str(base.file)
+        model = tl.build_classifier(
+            base.backbone, 2, image_size=base.image_size, weights=weights
+        )  # fmt: skip
+        for name in options.sets:
+            files = [
+                options.results / "ridge" / name / base.name / f"{seed}.json"
+                for seed in range(options.seeds)
+            ]
+            if all(file.exists() for file in files):
+                continue
+            whole = load_whole(name)
+            cache = FeatureCache(options.results / "features")
+            extraction = FeatureExtraction(
+                model, image_size=base.image_size, cache=cache, verbose=False
+            )
+            rows = dict(zip(whole.digests, extraction.run(whole).views[0], strict=True))
+            for seed, file in enumerate(files):
+                train, test = load_set(name, seed)
+                train, _ = train.split(0.2, seed=seed)
+                x, y = (
+                    np.stack([rows[digest] for digest in part.digests]) for part in (train, test)
+                )
+                said = closed_form_head(x, train.labels, len(train.class_names)).probabilities(y)
+                right = float((said.argmax(axis=1) == test.labels).mean())
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(json.dumps({"ridge": right}))
+                print(file.relative_to(options.results), right, file=sys.stderr, flush=True)
+        keras.utils.clear_session()
 
 
 def summary(options) -> None:
@@ -114,14 +154,14 @@ def _complete(results: Path, name: str) -> dict[int, dict[tuple[str, str], float
     """Seed -> (base, recipe) -> accuracy, of seeds of which nothing is missing."""
     seeds: dict[int, dict] = defaultdict(dict)
     bases = {file.parent.name for file in results.glob(f"scores/{name}/*/*.json")}
-    for recipe in TRAINED:
+    for recipe in RECIPES:
         for file in results.glob(f"{recipe}/{name}/*/*.json"):
             found = json.loads(file.read_text())
             seeds[int(file.stem)][file.parent.name, recipe] = found[recipe]
     return {
         seed: found
         for seed, found in seeds.items()
-        if bases and len(found) == len(bases) * len(TRAINED)
+        if bases and len(found) == len(bases) * len(RECIPES)
     }
 
 
@@ -154,13 +194,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["measure", "summary", "clock"])
+    parser.add_argument("what", choices=["measure", "ridge", "summary", "clock"])
     parser.add_argument("--results", type=Path, required=True, help="--output of rank.py")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--bases", nargs="+", default=["mobilenet_v3_small+bundled"])
     options = parser.parse_args()
-    {"measure": measure, "summary": summary, "clock": clock}[options.what](options)
+    {"measure": measure, "ridge": ridge, "summary": summary, "clock": clock}[options.what](options)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ class Advice:
     Attributes:
         profile: Of the images.
         ranking: Of the bases that keep the limits, best first.
-        best: The base that is advised: the first whose features can be had in the time given.
+        best: The base that is advised.
+        why: Why this one.
         recipe: With its reason.
         time: That training would take here.
         change: What would turn the choice of the recipe.
@@ -45,6 +46,7 @@ class Advice:
     profile: DataProfile
     ranking: Ranking
     best: Ranked
+    why: str
     recipe: Recipe
     time: TrainingTime
     change: str
@@ -86,6 +88,7 @@ class Advice:
             "weights": self.best.weights,
             "image_size": self.best.image_size,
             "recipe": self.recipe.name,
+            "why": self.why,
             "reason": self.recipe.reason,
             "change": self.change,
             "seconds": self.time.seconds,
@@ -134,14 +137,10 @@ class Advice:
 
     def _choice(self) -> list[str]:
         row, time = self.best, self.time
-        place, ranked = self.ranking.rows.index(row) + 1, len(self.ranking.rows)
-        first = f"number {place} of the {ranked} measured" if ranked > 1 else "the only one here"
-        if place > 1:
-            first += "; features of those before take too long"
         return [
             f"Take {row.backbone} ({row.weights} weights) at {row.image_size} px with --recipe "
             f"{self.recipe.name}",
-            f"  base: {first}, by LogME ({row.log_me:.3f}); a linear probe on its features names "
+            f"  base: {self.why}; a linear probe on its features names "
             f"{100 * row.probe:.0f} % rightly, 5-NN {100 * row.nearest:.0f} %, the commonest class "
             f"alone {100 * self.ranking.majority:.0f} %",
             f"  recipe: {self.recipe.reason}",

@@ -13,6 +13,7 @@ from tl_keras.data.decoding import load_image
 from tl_keras.data.splitting import check_seed, train_val_test
 from tl_keras.errors import InputError
 from tl_keras.selection.advice import Advice
+from tl_keras.selection.base_choice import choose_base
 from tl_keras.selection.candidates import Candidate, asked_for, bases_at_hand
 from tl_keras.selection.closeness import distance_from_pretraining
 from tl_keras.selection.data_profile import profile
@@ -52,9 +53,12 @@ def advise(
     """Choose base, image size and recipe by measuring; nothing is downloaded.
 
     The bases at hand that keep the limits are ranked on the images (:func:`tl_keras.rank`), and
-    the first is advised.  How its layers are excited says how far the images are from what it was
-    pretrained on, a linear probe what its frozen features can tell apart; from this, the images of
-    each class and steps of training that are really taken, follow the recipe and its time.
+    one is taken (:func:`tl_keras.selection.base_choice.choose_base`).  The recipe follows from the
+    images of each class, a linear probe on the frozen features, and the time that steps of
+    training which are really taken come to
+    (:func:`tl_keras.selection.recipe_choice.choose_by_measures`).  How far the images are from what
+    the base was pretrained on is said and decides nothing: on the sets tried the probe said as
+    much about the recipe.
 
     Args:
         examples: Images with labels, one class each.  A test part is not looked at.
@@ -102,7 +106,8 @@ def advise(
         allowed, drawn, of, strict=False, refuse=refuse, resize=resize,
         cache=cache, verbose=verbose,
     )  # fmt: skip
-    best = _first_in_time(ranking, len(usable), minutes)
+    base = choose_base(ranking, len(usable), minutes)
+    best = base.row
     if verbose:
         print(f"Timing a few steps of {best.name} ...", file=sys.stderr)
     (candidate,) = (one for one in allowed if one.name == best.name)
@@ -118,11 +123,12 @@ def advise(
         return training_time(recipe, pace, len(train), len(val))
 
     smallest = min(count for count in train.counts().values() if count)
-    choice = choose_by_measures(smallest, best.probe, minutes, estimate)
+    choice = choose_by_measures(smallest, len(train), best.probe, best.weights, minutes, estimate)
     return Advice(
         profile=known,
         ranking=ranking,
         best=best,
+        why=base.reason,
         recipe=choice.recipe,
         time=choice.time,
         change=choice.change,
@@ -183,14 +189,6 @@ def _trained_on(examples: "Examples") -> "Examples":
         if label >= 0 and part != "test"
     ]
     return examples.subset(rows)
-
-
-def _first_in_time(ranking: Ranking, images: int, minutes: float) -> Ranked:
-    """The first base whose features alone do not take too long; else the quickest."""
-    for row in ranking.rows:
-        if images / row.images_per_second <= 60 * minutes:
-            return row
-    return max(ranking.rows, key=lambda row: row.images_per_second)
 
 
 def _pace_of(ranking: Ranking) -> float | None:
