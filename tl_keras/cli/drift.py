@@ -68,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
         predictor = load(options.model)
         result = drift(predictor, new, reference, verbose=True)
         skipped = [*(result.reference.skipped if result.reference else ()), *result.new.skipped]
-        for path, reason in skipped:
-            print(f"left out: {path}: {reason}")
+        for _, reason in skipped:
+            print(f"left out: {reason}")
         images = result.found["images"]
         of = "" if options.reference else " that the model remembers"
         print(f"{images['new']:,} new images against {images['reference']:,}{of}.")

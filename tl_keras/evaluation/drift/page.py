@@ -72,11 +72,11 @@ def _tests(found: Mapping[str, Any]) -> str:
         sizes["confidence"] = (f"{100 * sure['new']:.1f} %", f"reference {100 * sure['old']:.1f} %")
         p |= {"class shares": shares["p"], "confidence": sure["p"]}
     rows = [
-        {"name": _TESTS[name], "size": size, "p": (shown_p(p[name]), "alone"),
-         "adjusted": (shown_p(found["adjusted"][name]), "of all tests")}
+        {"name": _TESTS[name], "size": size,
+         "p": (shown_p(found["adjusted"][name]), f"alone {shown_p(p[name])}")}
         for name, size in sizes.items()
     ]  # fmt: skip
-    columns = {"Size": "size", "P value": "p", "Adjusted": "adjusted"}
+    columns = {"Size": "size", "Adjusted": "p"}
     notes = [
         "The p value is how often 999 random exchanges of the two samples' images differ as much; "
         "the adjusted ones (Holm) hold for all tests together, and below 0.05 count as drift."

@@ -5,6 +5,12 @@ from typing import Any
 
 _STRENGTHS = ((0.6, "slightly"), (0.75, "clearly"), (0.9, "strongly"), (1.01, "almost wholly"))
 _MOVED = 3  # classes named
+_TESTS = {
+    "told apart": "a classifier",
+    "feature distance": "the distance of their features",
+    "class shares": "the predicted classes",
+    "confidence": "the confidence",
+}
 
 
 def drift_words(found: Mapping[str, Any]) -> list[str]:
@@ -33,7 +39,7 @@ def drift_words(found: Mapping[str, Any]) -> list[str]:
     unlike = found.get("unlike")
     if unlike is not None:
         said.append(
-            f"`tl-keras predict` flags {100 * unlike['value']:.0f} % of them as unlike the "
+            f"tl-keras predict flags {100 * unlike['value']:.0f} % of them as unlike the "
             "training images; of images like these it flags 5 % at most."
         )
     if found["predictions"] is not None:
@@ -62,11 +68,11 @@ def _verdict(found: Mapping[str, Any]) -> str:
             "No drift found: nothing tells the new images from the reference that chance would not "
             "explain."
         )
-    shown = [name for name, p in found["adjusted"].items() if p < 0.05]
+    shown = [_TESTS[name] for name, p in found["adjusted"].items() if p < 0.05]
     value = found["told_apart"]["auc"]["value"]
     how = next(word for limit, word in _STRENGTHS if value < limit)
     return (
-        f"Drift: the new images differ {how} from the reference (by {', '.join(shown)}; p values "
+        f"Drift: the new images differ {how} from the reference, by {', '.join(shown)} (p values "
         "adjusted for the number of tests)."
     )
 
@@ -75,7 +81,7 @@ def _against_chance(distance: Mapping[str, float]) -> str:
     if distance["mmd2"] <= distance["chance"]:
         return f"as near as chance would have them (MMD² {distance['mmd2']:.4f})"
     times = distance["mmd2"] / max(distance["chance"], 1e-9)
-    return f"{times:.1f} times as far as chance would put them (MMD² {distance['mmd2']:.4f})"
+    return f"{times:.2g} times as far as chance would put them (MMD² {distance['mmd2']:.4f})"
 
 
 def _of_predictions(predictions: Mapping[str, Any]) -> list[str]:
