@@ -114,15 +114,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, compare and print."""
     with messages(options.json):
-        comparison, chosen = _compared(options)
+        comparison = _compared(options)
+        _print(comparison)
+        chosen = comparison.within(options.max_ms, options.max_megabytes)
+        _print_choice(comparison, chosen)
     if options.json:
         print_json({**comparison.as_dict(), "chosen": chosen.name})
-    else:
-        _print(comparison, chosen)
     return 0
 
 
-def _compared(options: argparse.Namespace) -> tuple[Any, Any]:
+def _compared(options: argparse.Namespace) -> Any:
     more = _train_options(options.train_options)
     with standard_error_to_nowhere():
         import keras  # noqa: F401 - its backend's chatter; devices stay free for the runs
@@ -140,7 +141,7 @@ def _compared(options: argparse.Namespace) -> tuple[Any, Any]:
     output = options.output or f"saved_models/{choices.data_name(options.data)}-compared"
     print(f"{len(asked)} to compare into {output}, {options.seeds} of each.")
     try:
-        comparison = compare(
+        return compare(
             examples,
             backbones,
             recipes,
@@ -157,7 +158,6 @@ def _compared(options: argparse.Namespace) -> tuple[Any, Any]:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on", file=sys.stderr)
         raise
-    return comparison, comparison.within(options.max_ms, options.max_megabytes)
 
 
 def _listed(words: Sequence[str]) -> list[str]:
@@ -195,21 +195,24 @@ def _train_options(text: str) -> list[str]:
     return words
 
 
-def _print(comparison: Any, chosen: Any) -> None:
+def _print(comparison: Any) -> None:
     print(f"\n{comparison.table()}\n")
     print("front of: the costs at which no other is better at no more (the Pareto front).")
     for note in comparison.notes():
         print(note)
     for name, reason in comparison.failed.items():
         print(f"not trained: {name}: {reason}")
+    print(f"\nSaved to {comparison.output}: compare.html, compare.png, compare.csv, compare.json")
+
+
+def _print_choice(comparison: Any, chosen: Any) -> None:
     even = [row for row in comparison.rows if row.even and row.slower < 0.9]
     if even and chosen is comparison.best:
         quickest = min(even, key=lambda row: row.milliseconds)
         print(
-            f"\nEven with the best and quicker: {quickest.name}, {quickest.slower:.2f} of its time "
+            f"Even with the best and quicker: {quickest.name}, {quickest.slower:.2f} of its time "
             f"({quickest.runs[0]})"
         )
-    print(f"\nSaved to {comparison.output}: compare.html, compare.png, compare.csv, compare.json")
     which = "best" if chosen is comparison.best else "best within the limits"
     model = shlex.quote(chosen.runs[0].replace(os.sep, "/"))
     print(f"The {which} is {chosen.name}.")

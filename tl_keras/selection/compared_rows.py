@@ -34,7 +34,7 @@ def rows_of(
         runs: Where.
         vals: Validation images of each seed.
         task: Name of the task.
-        answers: Folder to keep in which images were answered rightly; models never change.
+        answers: Folder to keep in which images were answered rightly.
         verbose: Whether progress goes to standard error.
 
     Returns:
@@ -136,7 +136,8 @@ def _seconds(said: Mapping[str, Any], found_by: Mapping[str, float]) -> float:
 
 def _right(folder: Path, val: "Examples", kept: Path) -> np.ndarray:
     """Which images a classifier names rightly, int8 (N,)."""
-    if kept.exists():
+    # Older than the model: of one that was deleted by hand and trained again.
+    if kept.exists() and kept.stat().st_mtime >= (folder / "model.keras").stat().st_mtime:
         return np.load(kept, allow_pickle=False)
     truths, predictions = _opened(folder).judged(val)
     right = (np.argmax(predictions, axis=1) == np.asarray(truths)).astype(np.int8)

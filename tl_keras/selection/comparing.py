@@ -116,7 +116,7 @@ def compare(
             for number, parts in zip(numbers, shares, strict=True)
         ]
         features = feature_cache or folder / "features"
-        words = ["--task", task, *options]
+        words = [*options, "--task", task]
         if task in POOLED:
             words += ["--feature-cache", str(features)]
         failed = _train(asked, runs, tables, numbers, words, list(splits.values()), verbose)
@@ -155,9 +155,9 @@ def _train(
                 bar.write(f"{name}: training, see {runs.log(name)}", file=sys.stderr)
             base = one.candidate
             own = [
-                str(tables[offset]), "--backbone", base.backbone, "--weights", base.weights,
-                "--image-size", str(base.image_size), "--recipe", one.recipe,
-                "--seed", str(seeds[offset]), *words,
+                str(tables[offset]), *words, "--backbone", base.backbone,
+                "--weights", base.weights, "--image-size", str(base.image_size),
+                "--recipe", one.recipe, "--seed", str(seeds[offset]),
             ]  # fmt: skip
             reason = runs.train(name, own)
             if reason is not None:
@@ -189,7 +189,10 @@ def _write_table(examples: "Examples", parts: Sequence[Any], file: Path) -> Path
     }
     rows = [k for k, path in enumerate(examples.paths) if path in part_of]
     table = examples.subset(rows)
-    return to_csv(replace(table, splits=tuple(part_of[path] for path in table.paths)), file)
+    splits = tuple(part_of[path] for path in table.paths)
+    # From the folder of this process; a table counts from its own.
+    paths = tuple(map(os.path.abspath, table.paths))
+    return to_csv(replace(table, paths=paths, splits=splits), file)
 
 
 def _check_same(folder: Path, settings: dict[str, Any]) -> None:
