@@ -121,7 +121,7 @@ def test_no_label_of_the_picture_covers_another_or_a_dot(seed):
         apart = np.abs(np.delete(texts, k, 0) - text)
         assert ((apart[:, 0] >= 15) | (apart[:, 1] >= 11)).all()
         apart = np.abs(dots - text)
-        assert ((apart[:, 0] >= 12) | (apart[:, 1] >= 10)).all()
+        assert ((apart[:, 0] >= 14) | (apart[:, 1] >= 12)).all()
 
 
 def test_limits_choose_the_best_within_and_say_what_there_is():

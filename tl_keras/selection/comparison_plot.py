@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LABEL = (15.0, 11.0)  # room of a number, px
-_DOT = 5.0
+_DOT = 7.0
 
 
 def draw_comparison(comparison: Comparison, theme: Theme = LIGHT) -> Picture:
@@ -92,7 +92,9 @@ def _draw_panel(axes: "Axes", comparison: Comparison, cost: str, theme: Theme) -
     ticks = log_ticks(low, high)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.margins(y=0.14)
+    low, high = points[:, 1].min(), points[:, 1].max()
+    margin = max(0.14 * (high - low), 1.0)
+    axes.set_ylim(max(low - margin, -1.0), min(high + margin, 101.0))
     axes.grid(axis="y", color=theme.grid, linewidth=0.7)
     axes.set_xlabel(COSTS[cost][1], color=theme.muted, fontsize=9)
 
@@ -107,7 +109,7 @@ def _number(
     centres = free_places(dots)
     for place, (dot, centre) in enumerate(zip(dots, centres, strict=True), 1):
         away: dict[str, Any] = {}
-        if np.hypot(*(centre - dot)) > 1.3 * _LABEL[0]:
+        if np.hypot(*(centre - dot)) > 20:
             away["arrowprops"] = {"arrowstyle": "-", "color": theme.train, "linewidth": 0.6}
         axes.annotate(
             str(place), dot, centre, xycoords="figure pixels", textcoords="figure pixels",
@@ -130,13 +132,13 @@ def free_places(dots: np.ndarray) -> np.ndarray:
 
     Example:
         >>> free_places(np.array([[0.0, 0.0]])).tolist()
-        [[14.0, 0.0]]
+        [[17.0, 0.0]]
     """
     wide, high = _LABEL
     angles = np.pi * np.array([0, 1, 0.5, 1.5, 0.25, 0.75, 1.75, 1.25])
     found: list[np.ndarray] = []
     for dot in dots:
-        for reach in np.arange(14.0, 400.0, 8.0):
+        for reach in np.arange(17.0, 400.0, 8.0):
             tried = dot + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
             on_dots = np.abs(tried[:, None] - dots[None]) < np.array(
                 [wide / 2 + _DOT, high / 2 + _DOT]
