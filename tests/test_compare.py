@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -228,22 +227,20 @@ def test_the_folder_holds_table_json_picture_and_a_page_with_links(compared):
         assert f'href="{link}"' in page and (folder / link).is_file()
     assert "<script" not in page and page.count("data:image/png") == 2
     assert not (folder / "features").exists()
-    assert tl.load(made.best.runs[0]).names == ("rings", "stripes")
 
 
 def test_called_again_nothing_is_trained_anew(compared, photos, capsys):
     made, folder, recipes, _ = compared
     before = {p: p.stat().st_mtime_ns for p in folder.glob("runs/*/model.json")}
     words = ["compare", str(photos), "--backbones", BASE, "--recipes", ",".join(recipes)]
-    assert main([*words, "--output", str(folder), "--max-megabytes", "50"]) == 0
+    assert main([*words, "--output", str(folder), "--max-megabytes", "50", "--json"]) == 0
     assert {p: p.stat().st_mtime_ns for p in folder.glob("runs/*/model.json")} == before
-    said = capsys.readouterr().out
+    out, said = capsys.readouterr()
+    told = json.loads(out)
+    assert told["chosen"] == told["best"] == made.best.name
+    assert [r["value"] for r in told["rows"]] == [r.value for r in made.rows]
     assert f"Next: tl-keras predict {made.best.runs[0]} IMAGE" in said
     assert f"1  {made.best.name}" in said and "95 % interval" in said
-    # One base or recipe less is no other comparison.
-    assert main([*words[:-1], "ridge", "--output", str(folder), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [r["name"] for r in told["rows"]] == [f"{BASE}+ridge"] and told["chosen"]
 
 
 def test_other_data_or_options_are_refused_with_the_remedy(compared, tmp_path):
@@ -271,26 +268,14 @@ def test_other_data_or_options_are_refused_with_the_remedy(compared, tmp_path):
             tl.compare(examples, [BASE], recipes, output=folder, verbose=False)
 
 
-def test_what_fails_is_named_and_stops_nothing(compared, photos, tmp_path):
-    _, folder, recipes, examples = compared
-    copy = tmp_path / "out"
-    shutil.copytree(folder, copy)
-    # Options of train are looked at by the command alone; the process refuses them at once.
-    run = copy / "runs" / f"{BASE}+quick"
-    shutil.rmtree(run)
-    settings = json.loads((copy / "settings.json").read_text())
-    (copy / "settings.json").write_text(json.dumps({**settings, "options": ["--nonsense", "1"]}))
-    made = tl.compare(
-        examples, [BASE], recipes, output=copy, options=["--nonsense", "1"], verbose=False
-    )
-    assert [r.name for r in made.rows] == [f"{BASE}+ridge"]
-    assert "unrecognized arguments: --nonsense" in made.failed[f"{BASE}+quick"]
-    assert "Not trained" in (copy / "compare.html").read_text()
-    shutil.rmtree(copy / "runs")
-    with pytest.raises(InputError, match=r"none could be trained.*unrecognized"):
+def test_where_none_can_be_trained_the_reason_is_said(photos, tmp_path):
+    examples = tl.data.from_folder(photos, progress=False)
+    # The command looks at options of train; here the process refuses them at once.
+    with pytest.raises(InputError, match=r"none could be trained; .*: unrecognized arguments"):
         tl.compare(
-            examples, [BASE], ["ridge"], output=copy, options=["--nonsense", "1"], verbose=False
-        )
+            examples, [BASE], ["ridge"], output=tmp_path / "x", options=["--nonsense", "1"],
+            verbose=False,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -373,7 +358,7 @@ def test_killed_in_the_second_run_it_goes_on_there(victim, photos, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_base_without_weights_and_a_loss_that_cannot_be_stop_nothing(photos, tmp_path):
+def test_what_fails_is_named_and_stops_nothing(photos, tmp_path):
     (tmp_path / "odd.toml").write_text('loss = "arcface"\n' + QUICK)
     examples = tl.data.from_folder(photos, progress=False)
     made = tl.compare(
@@ -382,6 +367,7 @@ def test_a_base_without_weights_and_a_loss_that_cannot_be_stop_nothing(photos, t
     )  # fmt: skip
     assert [r.name for r in made.rows] == [f"{BASE}+ridge"]
     assert "arcface" in made.failed[f"{BASE}+odd"]
+    assert "Not trained" in (tmp_path / "out" / "compare.html").read_text()
     (only,) = made.rows
     assert len(only.values) == 2 and only.value == pytest.approx(np.mean(only.values))
     assert only.sd == pytest.approx(np.std(only.values, ddof=1))
