@@ -59,7 +59,7 @@ def confusion_section(metrics: Mapping[str, Any], panels: Mapping[tuple[int, int
         f'<div class="wide matrix" id="{_HERE}" tabindex="0" role="region" '
         f'aria-label="Confusion matrix"><table class="{kind}">'
         f"<thead><tr><td>true</td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-        f"{shown}"
+        f'<div class="panels">{shown}</div>'
     )
 
 

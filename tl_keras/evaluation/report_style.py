@@ -99,7 +99,8 @@ pre {
 code { font-size: .9em; overflow-wrap: anywhere; }
 
 @media print {
-  body { background: none; font-size: 12px; }
+  html { font-size: 11px; }
+  body { background: none; font-size: 1rem; }
   main { max-width: none; padding: 0; }
   figure, article, tr, .bar, .card { break-inside: avoid; }
   h2, h3, summary { break-after: avoid; }
@@ -195,7 +196,12 @@ article h3 { margin-top: .8rem; }
   nav, .panel a { display: none; }
   .wide.tall, .matrix { max-height: none; overflow: visible; }
   .tall thead th, .confusion thead, .confusion tbody th { position: static; }
-  .panel.wrong { display: block; }
+  .panels { columns: 3; }
+  .panel.wrong { display: block; margin: 0 0 .6rem; break-inside: avoid; }
+  .panel h3 { margin: .3rem 0; font-size: .9rem; }
+  .panel p { font-size: .8rem; }
+  .panel .thumbs { grid-template-columns: repeat(3, 1fr); }
+  .matrix { break-inside: avoid; }
   .confusion { font-size: 8px; }
   .confusion tbody td, .confusion a { min-width: 1rem; height: 1rem; min-height: 1rem; }
   details::details-content { content-visibility: visible; }
