@@ -66,6 +66,12 @@ def test_evaluate_prints_intervals_and_draws(trained, photos, tmp_path, capsys):
     assert Image.open(folder / "confusion_matrix.png").size[0] > 200
     said = json.loads((folder / "metrics.json").read_text())
     assert said["accuracy"]["low"] <= said["accuracy"]["value"] <= said["accuracy"]["high"]
+    page = (folder / "report.html").read_text()
+    assert "Measured on 40 images" in page and "Which class is taken for which" in page
+    assert page.count('href="#c') == sum(
+        count > 0 for row in said["confusion_matrix"] for count in row
+    )
+    assert f"{said['accuracy']['low']:.1%}".replace("%", "").strip() in page
 
 
 def test_backbones_lists_and_filters(capsys):

@@ -32,7 +32,6 @@ def write_model_report(
     from tl_keras.evaluation.cost_section import cost_section
     from tl_keras.evaluation.data_section import data_section
     from tl_keras.evaluation.report import write_report
-    from tl_keras.evaluation.report_blocks import gallery
 
     illustrations = illustrations or Illustrations({})
     metrics = said["metrics"]
@@ -46,8 +45,7 @@ def write_model_report(
         compared = {
             f"This model, {first}": headline[first], **said.get("baselines", {}), name: guess
         }  # fmt: skip
-        sections = {**task.report(metrics), **illustrations.sections}
-        sections["The worst images"] = gallery(worst, task.worst_note)
+        sections = pictured_sections(task, metrics, illustrations, worst)
     cost = said.get("cost")
     write_report(
         file,
@@ -63,6 +61,27 @@ def write_model_report(
         reproduce=_reproduce(said),
         style=illustrations.style,
     )
+
+
+def pictured_sections(
+    task: "Task", metrics: Mapping[str, Any], illustrations: Illustrations,
+    worst: Iterable[tuple[np.ndarray, str]],
+) -> dict[str, str]:  # fmt: skip
+    """The task's sections, those with images among them, and the worst images last.
+
+    Args:
+        task: What was measured.
+        metrics: Of it.
+        illustrations: What the measured images show.
+        worst: Pictures with captions.
+
+    Returns:
+        Title to HTML.
+    """
+    from tl_keras.evaluation.report_blocks import gallery
+
+    shown = gallery(worst, task.worst_note)
+    return {**task.report(metrics), **illustrations.sections, "The worst images": shown}
 
 
 def _facts(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def described_split(train: Any, val: Any, test: Any = None) -> dict[str, Any] | 
     groups = [_groups(side) for side in sides.values()]
     return {
         "fingerprint": split_fingerprint(train, val, test),
-        **{name: _side(side) for name, side in sides.items()},
+        **{name: described_side(side) for name, side in sides.items()},
         "brought": len(sides) > 1 and all(side.parts == (name,) for name, side in sides.items()),
         "shared": {
             "contents": _shared([set(side.digests) for side in sides.values()]),
@@ -40,7 +40,8 @@ def described_split(train: Any, val: Any, test: Any = None) -> dict[str, Any] | 
     }
 
 
-def _side(side: Any) -> dict[str, Any]:
+def described_side(side: Any) -> dict[str, Any]:
+    """What :func:`described_split` says of one side."""
     said = {"images": len(side), "fingerprint": side.fingerprint(), "counts": _counts(side)}
     groups = _groups(side)
     return {**said, "groups": len(groups)} if groups else said

@@ -2,10 +2,13 @@
 
 import argparse
 import json
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from tl_keras.cli import choices
 from tl_keras.cli.options import add_data_format, add_json, add_tta, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
 
@@ -41,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help="also write metrics.json there, confusion_matrix.png, corruptions.png, and pictures "
-        "of the worst images; must not exist yet",
+        help="also write report.html there, metrics.json, confusion_matrix.png, corruptions.png, "
+        "and pictures of the worst images; must not exist yet",
     )
     parser.add_argument(
         "--corruptions",
@@ -68,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         check_output(Path(options.output))
     with messages(options.json):
         start_keras()
+        from tl_keras.artefact.evaluation_files import write_evaluation
         from tl_keras.artefact.predictor import load
 
         predictor = load(options.model)
@@ -81,12 +85,9 @@ def run(options: argparse.Namespace) -> int:
         if options.output:
             folder = Path(options.output)
             folder.mkdir(exist_ok=True)
-            if "confusion_matrix" in metrics:
-                from tl_keras.evaluation.plots import plot_confusion_matrix
-
-                plot_confusion_matrix(metrics, folder / "confusion_matrix.png")
-            (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
-            _draw_worst(predictor, examples, pairs, folder)
+            said = {"data": choices.said(options.data), "command": choices.said(
+                "tl-keras " + shlex.join(sys.argv[1:]))}  # fmt: skip
+            write_evaluation(folder, predictor, examples, pairs, metrics, **said)
         table = _robustness(options, predictor, examples)
     skipped = [list(item) for item in examples.skipped]
     if options.json:
@@ -115,23 +116,6 @@ def _robustness(
         (folder / "corruptions.json").write_text(json.dumps(table, indent=1))
         plot_robustness(table, folder / "corruptions.png")
     return table
-
-
-def _draw_worst(predictor: Any, examples: Any, pairs: Any, folder: Path) -> None:
-    """Write pictures of the examples that the model did worst on."""
-    from PIL import Image
-
-    from tl_keras.data.decoding import load_image
-    from tl_keras.training.worst_pictures import draw_worst, worst_of
-
-    def read(index: int) -> Any:
-        return load_image(examples.paths[index], predictor.image_size, predictor.resize)
-
-    task, known = predictor.task, (predictor.names, predictor.settings)
-    worst = worst_of(task, *pairs, *known)
-    pictures = draw_worst(task, predictor.model, worst, read, *known)
-    for place, picture in enumerate(pictures, 1):
-        Image.fromarray(picture).save(folder / f"worst-{place:02d}.jpg", quality=90)
 
 
 def print_metrics(task: Any, metrics: dict, skipped: list) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tl_keras.evaluation.report_blocks import facts, figures_table, skipped_list
 
-_SIDES = {"train": "Training", "val": "Validation", "test": "Test"}
+_SIDES = {"train": "Training", "val": "Validation", "test": "Test", "measured": "Measured"}
 
 
 def data_section(said: Mapping[str, Any]) -> str:
@@ -13,8 +13,8 @@ def data_section(said: Mapping[str, Any]) -> str:
 
     Args:
         said: The contents of ``model.json``: ``split`` (or None), ``train_counts``,
-            ``train_images``, ``skipped`` and, where there are such, ``data``, ``split_rule``,
-            ``crossing``.
+            ``train_images`` (each or None), ``skipped`` and, where there are such, ``data``,
+            ``split_rule``, ``crossing``.
 
     Returns:
         HTML.
@@ -44,6 +44,8 @@ def _how(said: Mapping[str, Any], split: Mapping[str, Any]) -> str | None:
     if said.get("split_rule"):
         return str(said["split_rule"])
     if not split:
+        return None
+    if "train" not in split:
         return None
     return "brought by the data" if split.get("brought") else "made before training"
 

@@ -1,4 +1,4 @@
-"""Validation images whose labels are probably wrong, as the trained model sees them."""
+"""Measured images whose labels are probably wrong, as the trained model sees them."""
 
 import shlex
 from collections.abc import Sequence
@@ -52,8 +52,8 @@ def doubts_section(
     data = pool.images.root
     command = f"tl-keras check {shlex.quote(data) if data else 'DATA'}"
     what = (
-        f"<p>By confident learning on the {len(labels):,} validation images, which the model did "
-        "not learn from. Training images are not judged here, for it has learned their labels, "
+        f"<p>By confident learning on the {len(labels):,} images measured on, which the model "
+        "did not learn from. Training images are not judged here, for it has learned their labels, "
         f"wrong ones too: <code>{escape(command)}</code> judges those as well, by a head that has "
         "not seen them.</p>"
     )

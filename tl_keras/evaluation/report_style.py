@@ -168,13 +168,13 @@ article h3 { margin-top: .8rem; }
 .confusion td[class] { --heat: var(--wrong);
   background: color-mix(in srgb, var(--heat) var(--much), var(--card)); }
 .confusion td.own { --heat: var(--accent); }
-.s1 { --much: 14%; } .s2 { --much: 22%; } .s3 { --much: 31%; } .s4 { --much: 40%; }
+.s1 { --much: 20%; } .s2 { --much: 27%; } .s3 { --much: 34%; } .s4 { --much: 42%; }
 .s5 { --much: 50%; } .s6 { --much: 62%; } .s7 { --much: 74%; } .s8 { --much: 86%; }
 .s9 { --much: 100%; }
 .s6, .s7, .s8, .s9 { color: var(--card); }
 @media (min-width: 40.01rem) {
   .many { font-size: .72rem; }
-  .many tbody td, .many a { min-width: 1.34rem; height: 1.34rem; min-height: 1.34rem; }
+  .many tbody td, .many a { min-width: 1.22rem; height: 1.22rem; min-height: 1.22rem; }
   .many tbody th { max-width: 8rem; }
 }
 .panel { display: none; margin-top: 1rem; padding-top: .2rem; border-top: 1px solid var(--line);
