@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -68,9 +69,8 @@ def test_evaluate_prints_intervals_and_draws(trained, photos, tmp_path, capsys):
     assert said["accuracy"]["low"] <= said["accuracy"]["value"] <= said["accuracy"]["high"]
     page = (folder / "report.html").read_text()
     assert "Measured on 40 images" in page and "Which class is taken for which" in page
-    assert page.count('href="#c') == sum(
-        count > 0 for row in said["confusion_matrix"] for count in row
-    )
+    numbers = sum(count > 0 for row in said["confusion_matrix"] for count in row)
+    assert len(re.findall(r'href="#c\d+-\d+"', page)) == numbers
     assert f"{said['accuracy']['low']:.1%}".replace("%", "").strip() in page
 
 

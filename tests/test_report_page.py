@@ -2,6 +2,7 @@
 
 import html
 import re
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from browser import Browser, found_browser
 from PIL import Image
 
 from tl_keras.artefact.reporting import write_model_report
+from tl_keras.cli.choices import Data, split_rule
 from tl_keras.data.examples import Examples
 from tl_keras.evaluation import evaluate_classification, wilson_interval
 from tl_keras.evaluation.certainty import by_certainty
@@ -162,6 +164,7 @@ def test_the_sections_say_what_was_measured(page):
         "Labels that may be wrong", "worst of all", "Class by class", "943,736",
     ):  # fmt: skip
         assert words in text, words
+    assert "How sure it may be" in text and "Confidence and accuracy lie" in text
     assert "Group by group" not in text and "Learning curves" not in text
     links = re.findall(r"<nav.*?</nav>", text)[0]
     ids = re.findall(r'href="#([^"]+)"', links)
@@ -240,6 +243,24 @@ def test_what_crosses_the_split_is_said():
     )
     assert "no file stands on two sides" in text and "1 copies that crossed" in text
     assert "none stands on two sides" in text and "by group" in text
+
+
+def test_train_says_how_the_split_was_made(table):
+    options = Namespace(shots=None, folds=None, val_fraction=0.25, split_by="auto", seed=3)
+
+    def said(examples, **changes):
+        return split_rule(
+            Namespace(**{**vars(options), **changes}), Data(examples, None, None, None)
+        )
+
+    assert said(table) == "25 % held out to validate, within each class, by seed 3"
+    people = replace(table, groups=("a",) * len(table))
+    assert said(people, folds=5) == "one of 5 folds, whole groups together, by seed 3"
+    both = replace(table, splits=("train", "test") * (len(table) // 2))
+    assert said(both).endswith("by seed 3; the test part is the data's own")
+    brought = replace(table, splits=("train", "val") * (len(table) // 2))
+    assert said(brought) == "brought by the data"
+    assert said(table, shots=5) == "5 images of each class drawn to train on, by seed 3"
 
 
 def test_pictures_that_went_since_are_said_to_be_gone(tmp_path):
