@@ -12,7 +12,7 @@ by default) is fitted to the training half, and the artefact remembers features 
   less light, lighter, blurred and as JPEG of quality 10, and images of the other sets; from 100, 30
   and 12 new images.
 
-And what ``robustness`` says of the model of hymenoptera on its validation images.
+- robustness: what that model bears, on the images it was not fitted to.
 """
 
 import argparse
@@ -35,6 +35,12 @@ from tl_keras.evaluation.robustness import robustness_lines
 SETS = ("hymenoptera", "pets", "magnetic-tile")
 HALVINGS = 20
 COUNTS = (100, 30, 12)
+PARTS = ("silent", "speaks", "robustness")
+
+
+def files(name: str) -> list[str]:
+    """The training images of a set."""
+    return [str(path) for path in load_set(name)[0].paths]
 
 
 def changed(paths, way: str, folder: Path, size: int) -> list[Path]:
@@ -105,27 +111,31 @@ def shifts(predictor, own, others: dict, folder: Path) -> dict:
 
 
 def main() -> None:
-    """Measure and print; figures go to --output as JSON."""
+    """Measure and print; figures go to --output as JSON, beside what stands there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="|".join(PARTS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--base", default=next(iter(bundled_backbones())))
     parser.add_argument("--weights", default="bundled")
-    parser.add_argument("--output", default="drift.json")
+    parser.add_argument("--output", type=Path, default=Path("drift.json"))
     options = parser.parse_args()
     base = options.base, options.weights
-    figures: dict = {"base": base, "sets": {}}
+    figures: dict = json.loads(options.output.read_text()) if options.output.exists() else {}
     with tempfile.TemporaryDirectory() as place:
-        made = {name: trained(name, *base, Path(place)) for name in SETS}
-        for name, (predictor, own) in made.items():
-            others = {other: paths for other, (_, paths) in made.items() if other != name}
-            print(f"\nagainst {name}")
-            figures["sets"][name] = {
-                "silent": false_alarms(name, *base),
-                "speaks": shifts(predictor, own, others, Path(place)),
-            }
-        table = tl.robustness(made["hymenoptera"][0], load_set("hymenoptera")[1])
-        print("\nhymenoptera\n" + "\n".join(robustness_lines(table)))
-        figures["robustness"] = table
-    Path(options.output).write_text(json.dumps(figures, indent=1))
+        for name in options.sets:
+            found = figures.setdefault(f"{name} {options.base}", {})
+            print(f"\n{name} {options.base}")
+            if "silent" in options.parts:
+                found["silent"] = false_alarms(name, *base)
+            if {"speaks", "robustness"} & set(options.parts):
+                predictor, own = trained(name, *base, Path(place))
+            if "speaks" in options.parts:
+                others = {other: files(other) for other in SETS if other != name}
+                found["speaks"] = shifts(predictor, own, others, Path(place))
+            if "robustness" in options.parts:
+                found["robustness"] = tl.robustness(predictor, load_set(name)[1])
+                print("\n".join(robustness_lines(found["robustness"])))
+            options.output.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":
