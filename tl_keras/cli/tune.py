@@ -139,8 +139,6 @@ def _tuned(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
     choices.check_base(base)
     examples = open_given(options)
     output = options.output or str(Path("tuned") / choices.data_name(options.data))
-    print(f"The study stands in {output}; Ctrl-C keeps it, the same command goes on.")
-    sys.stdout.flush()
     from tl_keras.selection import tune
 
     tuning = tune(

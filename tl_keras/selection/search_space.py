@@ -281,6 +281,16 @@ def values_said(values: Range | tuple[Any, ...]) -> str:
     return ",".join(f"{one:g}" if isinstance(one, float) else str(one) for one in values)
 
 
+def value_shown(value: Any) -> str:
+    """As it is shown beside others.
+
+    Example:
+        >>> value_shown(0.00159658), value_shown("0.5+all")
+        ('0.0016', '0.5+all')
+    """
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def check_value(name: str, value: Any, settings: Settings) -> None:
     """Find out whether a parameter can have a value.
 

@@ -7,35 +7,27 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from tqdm import tqdm
 
-from tl_keras.backbones.base import check_image_size
-from tl_keras.backbones.bundled import bundled_backbones
-from tl_keras.backbones.registry import get_backbone
-from tl_keras.callbacks.staged_unfreezing import check_unfreeze
 from tl_keras.data.splitting import check_seed
 from tl_keras.errors import InputError
-from tl_keras.selection.candidates import Candidate, asked_for
 from tl_keras.selection.search_space import (
     SearchSpace,
-    depths_of,
     search_space,
     unfreeze_of,
 )
+from tl_keras.selection.tuning_bases import asked_base, searched_bases
 from tl_keras.selection.tuning_data import tuning_data
+from tl_keras.selection.tuning_defaults import default_recipe
 from tl_keras.selection.tuning_final import compare_on_final
 from tl_keras.selection.tuning_result import TunedTrial, Tuning, best_of
 from tl_keras.selection.tuning_sampler import PRUNERS, SAMPLERS
 from tl_keras.selection.tuning_study import FailedTrialError, TuningStudy, shuffled_grid
-from tl_keras.selection.tuning_trial import EpochReports, Trainer, TuningBase, run_trial
+from tl_keras.selection.tuning_trial import EpochReports, Trainer, run_trial
 from tl_keras.tasks.classification import Classification
 from tl_keras.tasks.registry import get_task
 from tl_keras.training.feature_cache import FeatureCache
-from tl_keras.training.feature_extraction import FeatureExtraction
-from tl_keras.training.placement import choose_placement
 from tl_keras.training.recipes import RECIPES, Recipe
-from tl_keras.training.resolving import recipe_for
 
 if TYPE_CHECKING:
     import os
@@ -118,11 +110,11 @@ def tune(
     _check_choice("pruner", pruner, PRUNERS)
     if trials is not None and (isinstance(trials, bool) or trials < 2):
         raise InputError(f"trials={trials!r}: give 2 or more; the defaults are the first")
-    base_name, base = _base(backbone, weights, image_size)
+    base_name, base = asked_base(backbone, weights, image_size)
     # What is wrong with the request is found before anything is made.
     search = None if search is None else list(search)
     space = search_space(search, {"unfreeze": "0", "base": base_name})
-    bases = {base_name: base, **_bases(space, base_name)}
+    bases = {base_name: base, **searched_bases(space, base_name)}
     data = tuning_data(get_task(Classification.name).prepared(examples), val_fraction, seed)
     folder = _folder(output)
     name = study or folder.resolve().name
@@ -146,14 +138,14 @@ def tune(
         return space, wanted
 
     if written.find() is None:
-        chosen = _default_recipe(trainer, space, seed, verbose)
+        chosen = default_recipe(trainer, space, seed, verbose)
         said = {**identity, "defaults": [chosen.name, chosen.reason]}
         written.create(said, lambda: fill(chosen))
     written.check(json.loads(json.dumps(identity)))
     (folder / _MARK).write_text(json.dumps({"study": name, "storage": written.where}))
     chosen_name, reason = written.find()["defaults"]
-    default_recipe = Recipe(chosen_name, RECIPES[chosen_name].stages, reason=reason)
-    space, wanted = fill(default_recipe)
+    default = Recipe(chosen_name, RECIPES[chosen_name].stages, reason=reason)
+    space, wanted = fill(default)
     head_only = not space.trains_base
     written.use(sampler, pruner, seed, head_only)
 
@@ -191,7 +183,7 @@ def tune(
                 )  # fmt: skip
     return Tuning(
         name, rows, space, bases[best.settings["base"]], comparison, _importance(written),
-        default_recipe, _parts(data), folder,
+        default, _parts(data), folder,
     )  # fmt: skip
 
 
@@ -214,48 +206,6 @@ def _folder(output: "str | os.PathLike") -> Path:
     if other:
         raise InputError(f"{folder} holds something else than a search; give another output")
     return folder
-
-
-def _base(
-    backbone: str | None, weights: str | None, image_size: int | None
-) -> tuple[str, TuningBase]:
-    """The base asked for, by the name that it has in settings."""
-    shipped = next(iter(bundled_backbones()))
-    name = shipped if backbone is None else backbone
-    weights = ("bundled" if backbone is None else "imagenet") if weights is None else weights
-    size = check_image_size(get_backbone(name), image_size, weights)
-    known = weights if weights in ("bundled", "imagenet") else "imagenet"
-    base = TuningBase(name, None if weights == "none" else weights, size, weights)
-    return Candidate(name, known, size).name, base
-
-
-def _bases(space: SearchSpace, asked: str) -> dict[str, TuningBase]:
-    """Those that are searched beside the one asked for."""
-    found = {}
-    for name in space.searched.get("base", ()):
-        for one in asked_for([name]) if name != asked else ():
-            if one.name == name:
-                weights = one.weights if one.file is None else str(one.file)
-                found[name] = TuningBase(one.backbone, weights, one.image_size, one.weights)
-    return found
-
-
-def _default_recipe(trainer: Trainer, space: SearchSpace, seed: int, verbose: bool) -> Recipe:
-    """What ``recipe="auto"`` takes; every depth of the search is tried on the model besides."""
-    model = trainer.model(space.defaults)
-    for depth in depths_of(space):
-        check_unfreeze(model, depth)
-    train = trainer.data.train
-    extraction = FeatureExtraction(
-        model, image_size=model.input_shape[1], batch_size=trainer.batch_size,
-        resize=trainer.resize, seed=seed, cache=trainer.features, verbose=verbose,
-    )  # fmt: skip
-    return recipe_for(
-        "auto", model, np.bincount(train.labels, minlength=len(train.class_names)),
-        trainer.batch_size, trainer.bases[space.defaults["base"]].weights is not None,
-        choose_placement("auto", "auto"),
-        features=lambda: extraction.run(train, what="training images"),
-    )  # fmt: skip
 
 
 def _wanted(space: SearchSpace, sampler: str, trials: int | None, seed: int) -> int:

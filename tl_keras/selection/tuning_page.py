@@ -4,7 +4,7 @@ from html import escape
 
 from tl_keras.evaluation.html_page import html_page
 from tl_keras.evaluation.report_blocks import cards, facts, picture, reproduction, section, share
-from tl_keras.selection.search_space import PARAMETERS, values_said
+from tl_keras.selection.search_space import PARAMETERS, value_shown, values_said
 from tl_keras.selection.tuning_plots import draw_history, draw_parameters
 from tl_keras.selection.tuning_result import TunedTrial, Tuning
 
@@ -25,7 +25,7 @@ def tuning_page(tuning: Tuning, command: str = "") -> str:
 
     Args:
         tuning: Of ``tl.tune``.
-        command: That trains by the best settings.
+        command: That trains by the settings worth keeping.
     """
     found = tuning.comparison
     shown = {}
@@ -66,7 +66,7 @@ def tuning_page(tuning: Tuning, command: str = "") -> str:
             } | {"The defaults": default}),
         ),
         section("What these figures are", "".join(f"<p>{escape(note)}</p>" for note in _NOTES)),
-        section("Train by the best settings", reproduction({"command": command})),
+        section("How to train now", reproduction({"command": command})),
     ])  # fmt: skip
     return html_page(f"Tuning: {tuning.name}", about, body)
 
@@ -90,6 +90,6 @@ def _table_row(tuning: Tuning, one: TunedTrial, names: list[str]) -> str:
     active = tuning.space.active(one.settings) if one.settings else {}
     cells = [share(one.accuracy)]
     cells += ["–" if value is None else f"{value:g}" for value in (one.epochs, one.seconds)]
-    cells += [values_said((active[name],)) if name in active else "–" for name in names]
+    cells += [value_shown(active[name]) if name in active else "–" for name in names]
     shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{one.number}<small>{escape(said)}</small></th>{shown}</tr>'
+    return f'<tr><th scope="row">{one.number}<small> {escape(said)}</small></th>{shown}</tr>'

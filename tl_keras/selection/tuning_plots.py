@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tl_keras.evaluation.plots import LIGHT, Theme, png_bytes, short_name, style_axes
-from tl_keras.selection.search_space import Range
+from tl_keras.selection.search_space import PARAMETERS, Range
 from tl_keras.selection.tuning_result import TunedTrial, Tuning
 
 if TYPE_CHECKING:
@@ -95,9 +95,11 @@ def draw_parameters(tuning: Tuning, theme: Theme = LIGHT) -> bytes:
         if isinstance(values, Range):
             if values.log:
                 axes.set_xscale("log")
+                axes.minorticks_off()
         else:
             # The defaults may stand at a value that is not searched.
             known = list(dict.fromkeys([*values, *(value for value, _ in shown)]))
+            known = sorted(known) if PARAMETERS[name].numeric else known
             texts = [short_name(f"{v:g}" if isinstance(v, float) else str(v)) for v in known]
             turned = {"rotation": 25, "ha": "right"} if max(map(len, texts)) > 8 else {}
             axes.set_xticks(range(len(known)), texts, **turned)

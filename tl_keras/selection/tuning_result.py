@@ -13,9 +13,9 @@ from tl_keras.selection.search_space import (
     SearchSpace,
     Settings,
     recipe_of,
-    values_said,
+    value_shown,
 )
-from tl_keras.selection.tuning_trial import TuningBase
+from tl_keras.selection.tuning_bases import TuningBase
 from tl_keras.training.recipe_files import write_recipe
 from tl_keras.training.recipes import Recipe
 
@@ -141,7 +141,7 @@ class Tuning:
             mark = " defaults" if one.defaults else " cut short" if one.state == "pruned" else ""
             accuracy = "failed" if one.accuracy is None else f"{100 * one.accuracy:.1f} %"
             active = self.space.active(one.settings) if one.settings else {}
-            values = [values_said((active[name],)) if name in active else "-" for name in names]
+            values = [value_shown(active[name]) if name in active else "-" for name in names]
             counted = ["-" if v is None else f"{v:.0f}" for v in (one.epochs, one.seconds)]
             rows.append([f"{one.number}{mark}", accuracy, *counted, *values])
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -171,7 +171,7 @@ class Tuning:
         """Write ``trials.csv``, ``best.toml``, the plots and ``tune.html`` to the folder.
 
         Args:
-            command: That trains by the best settings, to stand on the page.
+            command: That trains by the settings worth keeping, to stand on the page.
 
         Raises:
             InputError: A file cannot be written.

@@ -10,6 +10,7 @@ import numpy as np
 
 from tl_keras.errors import InputError
 from tl_keras.selection.search_space import Settings, recipe_of
+from tl_keras.selection.tuning_bases import TuningBase
 from tl_keras.selection.tuning_data import TuningData
 from tl_keras.selection.tuning_study import FailedTrialError
 from tl_keras.tasks.classification import Classification
@@ -22,23 +23,6 @@ from tl_keras.training.recipes import Recipe
 
 if TYPE_CHECKING:
     from tl_keras.training.run import Run
-
-
-@dataclass(frozen=True)
-class TuningBase:
-    """What models are built on.
-
-    Attributes:
-        backbone: Its name in the registry.
-        weights: As of ``build_classifier``.
-        image_size: Side of the square image, px.
-        said: The weights as on the command line.
-    """
-
-    backbone: str
-    weights: str | None
-    image_size: int
-    said: str
 
 
 @dataclass(frozen=True)
