@@ -2,13 +2,14 @@
 
     python benchmarks/explanations.py --output explanations/      # an hour on two cores
 
-Pets with trimaps, 37 breeds; bases: every one that `tl-keras rank` would compare by default
+Pets with trimaps, three breeds; bases: every one that `tl-keras rank` would compare by default
 (KERAS_HOME says where their weights are).  On each a head in closed form (recipe "ridge") learns
 the breeds of the training part; what is explained is the predicted breed of images of the test
 part.  Border pixels of the trimaps count nowhere.
 
 "share" is the part of a map's sum that lies on the pet, to be read beside "area", the pet's part of
-the pixels, which a map that knows nothing would have; "pointing" is how often the map's maximum
+the pixels, which a map that knows nothing would have, and "other", what maps have on the pet of the
+next image, as the habit of looking at the middle would; "pointing" is how often the map's maximum
 lies on the pet (the pointing game of Zhang et al. 2016, arXiv:1608.00507; of several maxima, their
 part).  Means over the images that have a map, with 95 % limits from a bootstrap over images.
 "stays" is the mean rank correlation of the maps of 8 images before and after every weight of base
@@ -51,21 +52,30 @@ def breeds(table):
 
 
 def figures(maps: np.ndarray, masks: np.ndarray) -> dict[str, list[float]]:
-    """Of each image: share, area and pointing; NaN where there is no map.
+    """Of each image: share, other, area and pointing; NaN where there is no map.
 
     Args:
         maps: (N, S, S), 0..1.
         masks: uint8 (N, S, S): 1 the pet, 255 counts nowhere.
     """
-    found = {"share": [], "area": [], "pointing": []}
+    found = {
+        "share": _shares(maps, masks),
+        "other": _shares(maps, np.roll(masks, 1, axis=0)),
+        "area": [(mask == _PET).sum() / (mask != _IGNORE).sum() for mask in masks],
+        "pointing": [],
+    }
     for heat, mask in zip(maps, masks, strict=True):
-        known, pet = mask != _IGNORE, mask == _PET
-        total = heat[known].sum()
+        known = mask != _IGNORE
         peak = known & (heat == heat[known].max())
-        found["area"].append(pet.sum() / known.sum())
-        found["share"].append(heat[pet].sum() / total if total else np.nan)
-        found["pointing"].append((peak & pet).sum() / peak.sum() if total else np.nan)
+        hits = (peak & (mask == _PET)).sum() / peak.sum()
+        found["pointing"].append(hits if heat[known].any() else np.nan)
     return {name: [float(value) for value in values] for name, values in found.items()}
+
+
+def _shares(maps: np.ndarray, masks: np.ndarray) -> list[float]:
+    pets = np.where(masks == _PET, maps, 0).sum(axis=(1, 2))
+    with np.errstate(invalid="ignore"):  # no map at all: NaN
+        return list(pets / np.where(masks != _IGNORE, maps, 0).sum(axis=(1, 2)))
 
 
 def trained(base, train):
@@ -121,18 +131,19 @@ def measure(base, options, until: float) -> None:
 
 def summary(folder: Path) -> None:
     """The table, in Markdown."""
-    print("| base | accuracy | method | area | share | pointing | stays | s/image |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| base | accuracy | method | area | other | share | pointing | stays | s/image |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for file in sorted(folder.glob("*/*.json"), key=lambda f: (f.parent.name, _ORDER[f.stem])):
         found = json.loads(file.read_text())
         weights = resample_weights(len(found["area"]))
-        area, share, pointing = (
-            mean_over_images(np.array(found[key]), weights) for key in ("area", "share", "pointing")
+        area, other, share, pointing = (
+            mean_over_images(np.array(found[key]), weights)
+            for key in ("area", "other", "share", "pointing")
         )
         cells = [
             file.parent.name, f"{100 * found['accuracy']:.0f} %", METHODS[file.stem].title,
-            f"{area['value']:.2f}", _limits(share), _limits(pointing), f"{found['stays']:.2f}",
-            f"{found['seconds']:.2f}",
+            f"{area['value']:.2f}", f"{other['value']:.2f}", _limits(share), _limits(pointing),
+            f"{found['stays']:.2f}", f"{found['seconds']:.2f}",
         ]  # fmt: skip
         print(f"| {' | '.join(cells)} |")
 

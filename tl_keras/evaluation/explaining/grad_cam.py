@@ -51,7 +51,8 @@ def grad_cam_plus_plus(model: keras.Model, images: Any, classes: Any) -> np.ndar
     channel's values ``A`` (Chattopadhay et al. 2018, https://arxiv.org/abs/1710.11063, equation 19
     of a score behind an exponential, whose own factor is the same for all channels and falls out).
     The paper's maps come out of a ReLU; of others, values below zero are left out of the sum, or
-    alpha would have poles.
+    alpha would have poles.  No weight is below zero, so nothing speaks against a class: maps of two
+    classes are more alike than those of :func:`grad_cam`.
 
     Args:
         model: As of :func:`grad_cam`.
