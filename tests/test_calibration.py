@@ -34,31 +34,44 @@ def test_the_temperature_is_found_and_mends_the_error(temperature):
     assert (tempered(said, found).argmax(1) == said.argmax(1)).all()
 
 
-def test_the_temperature_is_where_the_log_loss_is_least():
-    """Of labels that are doubted a little: the likeliest wrong class is true in one of N + 2."""
+def test_the_temperature_is_where_the_log_loss_and_its_prior_are_least():
     optimize = pytest.importorskip("scipy.optimize")
     labels, said = world(1, 80, temperature=2.0)
-    rows = np.arange(len(labels))
 
     def loss(temperature):
-        logs = np.log(tempered(said, temperature))
-        true = logs[rows, labels].copy()
-        logs[rows, labels] = -np.inf
-        return -(true * 81 / 82 + logs.max(1) / 82).mean()
+        of_truth = tempered(said, temperature)[np.arange(len(labels)), labels]
+        inverse = 1 / temperature
+        return -np.log(of_truth).sum() + 16 * (inverse - 1 - np.log(inverse))
 
     least = optimize.minimize_scalar(loss, bounds=(0.1, 10), method="bounded").x
     assert fit_temperature(labels, said) == pytest.approx(least, abs=1e-3)
+    assert 1.2 < least < 2.2
 
 
+@pytest.mark.parametrize("sure", [0.7, 0.99, 1 - 1e-7])
 @pytest.mark.parametrize("images", [1, 10, 60])
-def test_few_images_without_a_mistake_do_not_make_a_model_sure_of_everything(images):
-    said = np.tile([0.7, 0.3], (images, 1))
-    found = tempered(said, fit_temperature([0] * images, said))[0, 0]
-    assert found == pytest.approx((images + 1) / (images + 2))  # Laplace's rule of succession
+def test_few_images_without_a_mistake_do_not_make_a_model_sure_of_everything(images, sure):
+    said = np.tile([sure, 1 - sure], (images, 1))
+    found = fit_temperature([0] * images, said)
+    assert 0.4 < found <= 1.0 + 1e-6
+    if images == 1:
+        assert found > 0.97
+
+
+def test_few_images_do_not_make_probabilities_worse_than_they_were():
+    """Of a model that is calibrated: what is lost by a temperature that is fitted to 30 images."""
+    lost = []
+    for seed in range(60):
+        labels, said = world(seed, 30 + 400, classes=3)
+        after = tempered(said[30:], fit_temperature(labels[:30], said[:30]))
+        rows = np.arange(400)
+        lost.append(np.log(said[30:][rows, labels[30:]] / after[rows, labels[30:]]).mean())
+    assert np.mean(lost) < 0.006 and max(lost) < 0.05
 
 
 def test_what_has_no_end_stops():
-    assert fit_temperature([1, 0] * 900, [[0.51, 0.49], [0.49, 0.51]] * 900) == pytest.approx(20.0)
+    some = [[0.7, 0.3], [0.3, 0.7]] * 10_000
+    assert fit_temperature([1, 0] * 10_000, some) == pytest.approx(20.0)
     assert fit_temperature([0, 1] * 900, [[0.51, 0.49], [0.49, 0.51]] * 900) == pytest.approx(0.05)
 
 
