@@ -8,7 +8,7 @@ import numpy as np
 
 from tl_keras.evaluation.picture_pool import PicturePool
 
-_MOST_PAIRS, _PICTURES = 6, 6
+_MOST_PAIRS, _PICTURES = 6, 5
 
 
 class ConfusedPair(NamedTuple):
