@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -241,6 +242,30 @@ def test_what_was_found_is_said_by_one_command_that_train_understands(tmp_path):
     assert tuning.recipe.dropout == 0.4
     plain = shlex.split(tune_command._plain(options))
     assert plain == ["tl-keras", "train", "my photos", "--label", "kind", "--seed", "3"]
+
+
+@pytest.mark.slow
+def test_a_training_of_the_base_is_ended_in_its_epochs(photos):
+    """Through the phases of a real fit: the head is the first step, and the third ends it."""
+
+    class Trial:
+        steps: ClassVar = []
+
+        def report(self, value, step):
+            self.steps.append(step)
+
+        def should_prune(self):
+            return self.steps[-1] == 3
+
+    train, val = tl.data.from_folder(photos, progress=False).split(0.3, seed=0)
+    model = tl.build_classifier(tiny_backbone.NAME, 2, image_size=64, weights=None)
+    space = search_space(["dropout"], {"unfreeze": "all", "base": "x"})
+    reports = EpochReports(Trial(), False, optuna.TrialPruned)
+    with pytest.raises(optuna.TrialPruned):
+        tl.fit(
+            model, train, val, recipe=recipe_of(space.defaults), callbacks=(reports,), verbose=False
+        )
+    assert Trial.steps == [1, 2, 3]
 
 
 # --- a real search over heads on cached features

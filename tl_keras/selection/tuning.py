@@ -149,7 +149,9 @@ def tune(
     head_only = not space.trains_base
     written.use(sampler, pruner, seed, head_only)
 
-    with _bar(wanted, verbose) as bar:
+    with tqdm(
+        total=wanted, desc="trials", unit="trial", disable=not verbose, file=sys.stderr
+    ) as bar:
 
         def told() -> None:
             ended = [_row(one) for one in written.begun(ended=True)]
@@ -248,14 +250,6 @@ def _importance(written: TuningStudy) -> dict[str, float]:
 def _parts(data: Any) -> dict[str, int]:
     last = "test (brought by the data)" if data.brought else "set aside"
     return {"trained on": len(data.train), "chose": len(data.val), last: len(data.final)}
-
-
-@contextlib.contextmanager
-def _bar(wanted: int, verbose: bool) -> Iterator[Any]:
-    with tqdm(
-        total=wanted, desc="trials", unit="trial", disable=not verbose, file=sys.stderr
-    ) as bar:
-        yield bar
 
 
 @contextlib.contextmanager
