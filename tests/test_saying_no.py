@@ -6,15 +6,16 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from tiny_backbone import NAME
 
 import tl_keras as tl
-from tl_keras.artefact.domain_file import read_domain
+from tl_keras.artefact.domain_file import read_domain, write_domain
 from tl_keras.cli.main import main
 from tl_keras.data.samples import generate_sample
 from tl_keras.errors import InputError
 from tl_keras.evaluation.calibration import tempered
 from tl_keras.evaluation.out_of_domain import (
+    Domain,
     Familiarity,
     domain_of,
     energies,
@@ -46,12 +47,20 @@ def strangers():
     return [*blocks, *(generate_sample(number, image_size=72).image for number in range(2))]
 
 
-def with_settings(folder, place, **settings):
-    """A copy of an artefact with other settings; None takes one away."""
+@pytest.fixture(scope="module")
+def small(photos, tmp_path_factory):
+    """An artefact that opens quickly, for the commands; and an image."""
+    train, val = tl.data.from_folder(photos, progress=False).split(0.6, seed=0)
+    model = tl.build_classifier(NAME, 2, image_size=64, weights=None)
+    run = tl.fit(model, train, val, recipe="ridge", verbose=False)
+    return run.save(tmp_path_factory.mktemp("small") / "photos"), val.paths[0]
+
+
+def copied(folder, place, **settings):
+    """A copy of an artefact with these settings beside its own."""
     shutil.copytree(folder, place)
     said = json.loads((place / "model.json").read_text())
-    both = {**said["settings"], **settings}
-    said["settings"] = {key: value for key, value in both.items() if value is not None}
+    said["settings"] |= settings
     (place / "model.json").write_text(json.dumps(said))
     return place
 
@@ -78,16 +87,19 @@ def test_what_predict_says_is_what_the_artefact_says_by_hand(trained, opened):
         assert one.abstains == (row.max() < settings["abstain_below"])
 
 
-def test_the_figures_are_those_of_new_images_and_a_wrong_temperature_shows(trained, tmp_path):
-    run, folder, val = trained
+def test_the_figures_are_those_of_new_images_and_a_wrong_temperature_shows(
+    trained, opened, monkeypatch
+):
+    run, _, val = trained
     after = run.metrics["calibration"]["after"]["expected_calibration_error"]["value"]
     assert run.metrics["calibration"]["temperature"] == run.settings["temperature"]
     assert run.metrics["sets"]["promised"] == 0.9
     assert run.metrics["abstention"]["promised"] == 0.1
-    found = tl.load(folder).evaluate(val)
+    found = opened.evaluate(val)
     again = found["calibration"]["after"]["expected_calibration_error"]["value"]
-    off = with_settings(folder, tmp_path / "off", temperature=run.settings["temperature"] * 8)
-    wrong = tl.load(off).evaluate(val)
+    off = {**opened.settings, "temperature": opened.settings["temperature"] * 8}
+    monkeypatch.setattr(opened, "settings", off)
+    wrong = opened.evaluate(val)
     error = wrong["calibration"]["after"]["expected_calibration_error"]["value"]
     assert (
         error > max(after, again) + 0.05 and wrong["log_loss"]["value"] > found["log_loss"]["value"]
@@ -124,52 +136,59 @@ def test_images_like_none_of_training_are_known(trained, opened):
     )
 
 
-def test_training_images_are_what_is_remembered_and_few_of_them(trained):
+def test_training_images_are_what_is_remembered_and_few_of_them(trained, opened):
     run, folder, _ = trained
     domain = read_domain(folder, 576)
     assert domain.rows.shape == (len(run.train), 576) and domain.rows.dtype == np.float16
-    opened = tl.load(folder)
     known = opened.placed(run.train.paths)
     assert all(one.familiarity.neighbours == 1.0 for one in known)
 
 
-def test_artefacts_of_before_go_on_as_they_were(trained, tmp_path, capsys):
-    _, folder, val = trained
+def test_artefacts_of_before_go_on_as_they_were(small, tmp_path, capsys):
+    folder, path = small
     old = shutil.copytree(folder, tmp_path / "old")
     (old / "domain.npz").unlink()
     said = json.loads((old / "model.json").read_text())
-    said["settings"] = {}
-    (old / "model.json").write_text(json.dumps(said))
+    (old / "model.json").write_text(json.dumps({**said, "settings": {}}))
     opened = tl.load(old)
-    one = opened.predict(val.paths[0])[0]
-    raw = opened.raw(val.paths[:1])[0]
-    assert list(one.probabilities.values()) == raw.tolist()
+    one = opened.predict(path)[0]
+    assert list(one.probabilities.values()) == opened.raw([path])[0].tolist()
     assert one[4:] == (None, None, None, None)
-    assert "after" not in opened.evaluate(val)["calibration"]
-    assert main(["predict", str(old), val.paths[0]]) == 0
+    found = opened.task.measure(np.array([0, 1]), np.eye(2), opened.names, opened.settings)
+    assert "after" not in found["calibration"] and "sets" not in found
+    assert main(["predict", str(old), path]) == 0
     assert capsys.readouterr().out.split()[1:] == [one.class_name, f"{one.probability:.3f}"]
-    assert main(["predict", str(old), val.paths[0], "--coverage", "0.9"]) == 2
+    assert main(["predict", str(old), path, "--coverage", "0.9"]) == 2
     assert "promises nothing" in capsys.readouterr().err
 
 
-def test_the_command_says_it_in_words_and_in_json(trained, tmp_path, capsys):
-    _, folder, val = trained
-    odd = tmp_path / "odd.png"
-    Image.fromarray(strangers()[0]).save(odd)
-    assert main(["predict", str(folder), str(odd), val.paths[0], "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["predictions"]
-    assert [one["unlike"] for one in found] == [True, False]
-    assert set(found[0]["typical"]) == {"neighbours", "energy"}
-    assert found[1]["class_name"] in found[1]["classes"] and found[1]["abstains"] in (True, False)
-    assert main(["predict", str(folder), str(odd)]) == 0
-    assert "like nothing it was trained on: " in capsys.readouterr().out
-    unsure = with_settings(folder, tmp_path / "unsure", abstain_below=1.0, set_threshold=0.0)
-    assert main(["predict", str(unsure), val.paths[0]]) == 0
-    line = capsys.readouterr().out
-    assert "  abstains: " in line and "  or " in line
-    assert "rings" in line and "stripes" in line
-    assert main(["predict", str(folder), val.paths[0], "--coverage", "0.99"]) == 2
+def test_the_command_says_it_in_words_and_in_json(small, tmp_path, capsys):
+    folder, path = small
+    assert main(["predict", str(folder), path, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert found["unlike"] is False and set(found["typical"]) == {"neighbours", "energy"}
+    assert found["class_name"] in found["classes"] and found["abstains"] in (True, False)
+    assert main(["predict", str(folder), path, "--coverage", "0.99"]) == 2
     assert "give one of 0.8, 0.9, 0.95 (" in capsys.readouterr().err
+    unsure = copied(folder, tmp_path / "unsure", abstain_below=1.0, set_threshold=0.0)
+    assert main(["predict", str(unsure), path]) == 0
+    line = capsys.readouterr().out
+    assert "  abstains: " in line and "  or " in line and "rings" in line and "stripes" in line
+    # As though every held-out image had been one of those trained on.
+    rows = np.load(unsure / "domain.npz")["rows"]
+    write_domain(unsure, Domain(rows, np.zeros(24), np.zeros(24)))
+    assert main(["predict", str(unsure), path]) == 0
+    assert "  like nothing it was trained on: " in capsys.readouterr().out
+
+
+def test_a_damaged_memory_is_named(tmp_path):
+    (tmp_path / "domain.npz").write_bytes(b"PK no archive")
+    with pytest.raises(InputError, match=r"domain\.npz is damaged .* delete the file"):
+        read_domain(tmp_path, 8)
+    write_domain(tmp_path, Domain(np.zeros((3, 8), "float16"), np.zeros(2), np.zeros(2)))
+    assert read_domain(tmp_path, 8).rows.shape == (3, 8)
+    with pytest.raises(InputError, match="of another model"):
+        read_domain(tmp_path, 9)
 
 
 def test_another_coverage_names_more_classes(trained, opened, monkeypatch):
@@ -196,17 +215,6 @@ def test_views_of_an_image_change_its_probabilities_and_not_what_it_is_like(trai
     assert plain.typical == averaged.typical and plain.probabilities != averaged.probabilities
     expected = tempered(opened.raw([path], tta="texture"), opened.settings["temperature"])
     np.testing.assert_allclose(list(averaged.probabilities.values()), expected[0], atol=1e-5)
-
-
-def test_a_damaged_memory_is_named(trained, tmp_path):
-    broken = shutil.copytree(trained[1], tmp_path / "broken")
-    (broken / "domain.npz").write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match=r"domain\.npz is damaged .* delete the file"):
-        tl.load(broken).predict(trained[2].paths[:1])
-    with (broken / "domain.npz").open("wb") as file:
-        np.savez(file, rows=np.zeros((3, 8)), neighbours=np.zeros(2), energies=np.zeros(2))
-    with pytest.raises(InputError, match="of another model"):
-        tl.load(broken).predict(trained[2].paths[:1])
 
 
 def test_the_report_shows_how_sure_it_may_be(trained):
