@@ -230,7 +230,7 @@ def fit(
             if frozen:
                 known["features"] = extraction.run(val, what="validation images")
             if frozen and any(one.solver or one.augment == "none" for one in recipe.stages):
-                known["trained"] = extraction.run(train, what="training images")
+                known["trained"] = lambda: extraction.run(train, what="training images")
             run.validate(val, **known)
         except KeyboardInterrupt:
             run.interrupted = True

@@ -1,7 +1,8 @@
 """What ``fit`` returns: the trained model with everything an artefact needs to say about it."""
 
 import functools
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from tl_keras.builders.classifier import head_model
 from tl_keras.builders.head_logits import has_plain_head, head_logits
+from tl_keras.errors import InputError
 from tl_keras.evaluation.measured_images import Illustrations, MeasuredImages
 from tl_keras.evaluation.out_of_domain import Domain, domain_of
 from tl_keras.tasks.task import Task
@@ -22,6 +24,10 @@ from tl_keras.training.judging import judge
 from tl_keras.training.recipes import Recipe
 from tl_keras.training.tracking.tracker import Guarded, Tracker
 from tl_keras.training.worst_pictures import Worst, draw_worst, worst_of
+
+
+def _rows(arrays: Any, kept: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(np.asarray(column)[kept] for column in arrays)
 
 
 @dataclass
@@ -108,7 +114,10 @@ class Run:
         )  # fmt: skip
 
     def validate(
-        self, val: Any, features: FeatureSet | None = None, trained: FeatureSet | None = None
+        self,
+        val: Any,
+        features: FeatureSet | None = None,
+        trained: Callable[[], FeatureSet] | None = None,
     ) -> None:
         """Fill :attr:`metrics`, :attr:`settings`, and what the report shows of the validation data.
 
@@ -116,17 +125,14 @@ class Run:
             val: ``Examples`` or arrays.
             features: Theirs, where the backbone is what it was when they were computed: then only
                 the head is computed.
-            trained: Likewise of the training images as they are, without augmentation.
+            trained: Returns likewise those of the training images, without augmentation.
         """
         vectors = self.task.pooled and self.task.target == "labels" and not self.task.open_set
         if features is None and vectors:
             found = extract_features(self.final, self._batches(val), "validation images", False)
             features = FeatureSet((found[0],), found[1], "keras", 1)
         if vectors:
-            self.held_out = rows, _ = features.views[0], features.labels
-            if has_plain_head(self.final):
-                logits = head_logits(self.final)(rows)
-                self.domain = domain_of(self._some_trained(trained), rows, logits)
+            self.held_out = features.views[0], features.labels
         if features is None:
             model, batches = self.final, self._batches(val)
         else:
@@ -138,6 +144,8 @@ class Run:
         self.worst = worst_of(self.task, truths, predictions, self.names, self.settings)
         if self.task.pooled:
             self.judged = truths, predictions
+        if vectors and has_plain_head(self.final):
+            self._learn_domain(trained)
 
     @functools.cached_property
     def illustrations(self) -> Illustrations:
@@ -147,14 +155,22 @@ class Run:
         names = self.task.names_in(self.val, self.names)
         return self.task.illustrated(*self.judged, names, self.settings, self._images)
 
-    def _some_trained(self, known: FeatureSet | None) -> np.ndarray:
-        """Features of some training images of every class."""
+    def _learn_domain(self, trained: Callable[[], FeatureSet] | None) -> None:
+        """Fill :attr:`domain` from some training images of every class."""
         table = hasattr(self.train, "subset")
         kept = even_positions(np.asarray(self.train.labels if table else self.train[1]))
-        if known is not None:
-            return known.views[0][kept]
-        some = self.train.subset(kept) if table else tuple(np.asarray(c)[kept] for c in self.train)
-        return extract_features(self.final, self._batches(some), "training images", False)[0]
+        try:
+            if trained is not None:
+                rows = trained().views[0][kept]
+            else:
+                some = self.train.subset(kept) if table else _rows(self.train, kept)
+                batches = self._batches(some)
+                rows, _ = extract_features(self.final, batches, "training images", False)
+        except InputError as problem:  # a file that has gone since must not cost the figures
+            print(f"tl-keras: strange images will not be known: {problem}", file=sys.stderr)
+            return
+        held_out, _ = self.held_out
+        self.domain = domain_of(rows, held_out, head_logits(self.final)(held_out))
 
     @functools.cached_property
     def shown(self) -> list[tuple[np.ndarray, str]]:
