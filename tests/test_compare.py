@@ -318,7 +318,7 @@ def _alive(marker):
 @pytest.mark.parametrize("victim", ["parent", "child", "interrupt"])
 def test_killed_in_the_second_run_it_goes_on_there(victim, photos, tmp_path):
     (tmp_path / "long.toml").write_text(
-        '[[stages]]\nname = "all"\nepochs = 40\npatience = 40\nunfreeze = "all"\n'
+        '[[stages]]\nname = "all"\nepochs = 20\npatience = 20\nunfreeze = "all"\n'
     )
     command = [
         sys.executable, "-m", "tl_keras.cli.main", "compare", str(photos), "--backbones", BASE,
@@ -326,14 +326,15 @@ def test_killed_in_the_second_run_it_goes_on_there(victim, photos, tmp_path):
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     second = tmp_path / "out" / "runs" / f"{BASE}+long.unfinished"
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while not list(second.rglob("checkpoint-*.npz")) and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert list(second.rglob("checkpoint-*.npz"))
     (child,) = set(_alive(str(second.with_suffix("")))) - {process.pid}
     known = (tmp_path / "out" / "runs" / f"{BASE}+ridge" / "model.json").stat().st_mtime_ns
     if victim == "child":
         os.kill(child, signal.SIGKILL)
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=900)
         assert process.returncode == 0 and "killed by signal 9" in errors
     else:
         process.send_signal(signal.SIGKILL if victim == "parent" else signal.SIGINT)

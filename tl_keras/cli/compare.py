@@ -114,16 +114,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, compare and print."""
     with messages(options.json):
-        comparison = _compared(options)
+        comparison, skipped = _compared(options)
         _print(comparison)
         chosen = comparison.within(options.max_ms, options.max_megabytes)
         _print_choice(comparison, chosen)
     if options.json:
-        print_json({**comparison.as_dict(), "chosen": chosen.name})
+        print_json({**comparison.as_dict(), "skipped": skipped, "chosen": chosen.name})
     return 0
 
 
-def _compared(options: argparse.Namespace) -> Any:
+def _compared(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
     more = _train_options(options.train_options)
     with standard_error_to_nowhere():
         import keras  # noqa: F401 - its backend's chatter; devices stay free for the runs
@@ -139,9 +139,15 @@ def _compared(options: argparse.Namespace) -> Any:
         raise InputError("--tags names columns of tags; add --task tag")
     examples = open_given(options, options.task)
     output = options.output or f"saved_models/{choices.data_name(options.data)}-compared"
-    print(f"{len(asked)} to compare into {output}, {options.seeds} of each.")
+    skipped = [list(item) for item in examples.skipped]
+    left_out = f" ({len(skipped)} files were left out: see `tl-keras check`)" if skipped else ""
+    print(
+        f"{len(asked)} to compare on {len(examples):,} images{left_out}, {options.seeds} of each, "
+        f"into {output}.",
+        flush=True,
+    )
     try:
-        return compare(
+        comparison = compare(
             examples,
             backbones,
             recipes,
@@ -158,6 +164,7 @@ def _compared(options: argparse.Namespace) -> Any:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on", file=sys.stderr)
         raise
+    return comparison, skipped
 
 
 def _listed(words: Sequence[str]) -> list[str]:
