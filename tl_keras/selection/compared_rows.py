@@ -1,6 +1,7 @@
 """From trained models to the rows of a comparison: figures, latency, who is even with the best."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,14 +51,15 @@ def rows_of(
         names = [one.run_name(offset) for offset in range(len(vals))]
         folders = [runs.run(name) for name in names]
         structure = (one.candidate.backbone, one.candidate.image_size, said[one][0]["parameters"])
+        opened = functools.cache(_opened)  # once for both, and gone with the next
         if structure not in timed:
-            call = one_image(_opened(folders[0]).model)
+            call = one_image(opened(folders[0]).model)
             first = first or call
             timed[structure] = in_turns(first, call)
         rows.append(_row(one, names, runs, said[one], found_by))
         if task == "classify":
             rights[one.name] = [
-                _right(folder, val, answers / f"{name}.npy")
+                _right(opened, folder, val, answers / f"{name}.npy")
                 for folder, val, name in zip(folders, vals, names, strict=True)
             ]
     # The first was called in turns with each, also with itself.
@@ -134,12 +136,12 @@ def _seconds(said: Mapping[str, Any], found_by: Mapping[str, float]) -> float:
     return said["seconds"] + sum(found_by.get(key, 0.0) for key in found)
 
 
-def _right(folder: Path, val: "Examples", kept: Path) -> np.ndarray:
+def _right(opened: Callable[[Path], Any], folder: Path, val: "Examples", kept: Path) -> np.ndarray:
     """Which images a classifier names rightly, int8 (N,)."""
     # Older than the model: of one that was deleted by hand and trained again.
     if kept.exists() and kept.stat().st_mtime >= (folder / "model.keras").stat().st_mtime:
         return np.load(kept, allow_pickle=False)
-    truths, predictions = _opened(folder).judged(val)
+    truths, predictions = opened(folder).judged(val)
     right = (np.argmax(predictions, axis=1) == np.asarray(truths)).astype(np.int8)
     np.save(kept, right)
     return right

@@ -24,6 +24,13 @@ class Combination(NamedTuple):
     recipe: str
 
     @property
+    def recipe_text(self) -> str:
+        """What the recipe is known by: of a file what is in it."""
+        if not self.recipe.endswith(".toml"):
+            return self.recipe
+        return Path(self.recipe).read_text(encoding="utf-8")
+
+    @property
     def recipe_name(self) -> str:
         """The recipe; of a file its name without the ending."""
         return Path(self.recipe).stem if self.recipe.endswith(".toml") else self.recipe

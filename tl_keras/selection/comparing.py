@@ -20,7 +20,6 @@ from tl_keras.selection.comparison import Comparison
 from tl_keras.selection.comparison_files import write_files
 from tl_keras.tasks.kinds import OPEN_SET, POOLED
 from tl_keras.tasks.registry import get_task
-from tl_keras.training.recipe_names import known_recipe
 
 if TYPE_CHECKING:
     from tl_keras.data.examples import Examples
@@ -106,7 +105,7 @@ def compare(
     splits = {str(n): split_fingerprint(*parts) for n, parts in zip(numbers, prepared, strict=True)}
     settings = {
         "data": examples.fingerprint(), "task": task, "options": list(options), "splits": splits,
-        "recipes": {one.recipe_name: repr(known_recipe(one.recipe)) for one in asked},
+        "recipes": {one.recipe_name: one.recipe_text for one in asked},
     }  # fmt: skip
     with _alone(folder):
         _check_same(folder, settings)
