@@ -200,7 +200,8 @@ class Comparison:
         """Sentences on what the figures are and are not."""
         said = [
             f"All were trained on the same {self.train:,} images and measured on the same "
-            f"{self.val:,}, which also chose each one's best epoch: the figures flatter a little.",
+            f"{self.val:,}, which also chose the best epoch of those with several: the figures "
+            "flatter a little.",
         ]
         if len(self.seeds) > 1:
             said.append(

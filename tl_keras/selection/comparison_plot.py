@@ -83,8 +83,8 @@ def _draw_panel(axes: "Axes", comparison: Comparison, cost: str, theme: Theme) -
     for row, (x, y) in zip(comparison.rows, points, strict=True):
         colour = theme.val if row in front else theme.train
         axes.plot(
-            [x], [y], "o", markersize=7, markeredgecolor=colour, markeredgewidth=1.6, zorder=2,
-            color=theme.surface if row.even is False else colour,
+            [x], [y], "o", markersize=7, markeredgecolor=colour, markeredgewidth=1.6,
+            color=theme.surface if row.even is False else colour, zorder=3 if row in front else 2,
         )  # fmt: skip
     low, high = points[:, 0].min() / 1.5, points[:, 0].max() * 1.5
     axes.set_xscale("log")
@@ -113,7 +113,7 @@ def _number(
             away["arrowprops"] = {"arrowstyle": "-", "color": theme.train, "linewidth": 0.6}
         axes.annotate(
             str(place), dot, centre, xycoords="figure pixels", textcoords="figure pixels",
-            fontsize=8, color=theme.ink, ha="center", va="center", zorder=3, annotation_clip=False,
+            fontsize=8, color=theme.ink, ha="center", va="center", zorder=4, annotation_clip=False,
             path_effects=[withStroke(linewidth=2.5, foreground=theme.surface)], **away,
         )  # fmt: skip
 
