@@ -47,14 +47,9 @@ def calibration_error(
         (0.25, 0.5)
     """
     labels, probabilities = check_probabilities(labels, probabilities)
-    sure = probabilities.max(1)
-    right = (probabilities.argmax(1) == labels).astype("float64")
-    total = len(sure)
-    bins = int(np.clip(total // 20, 1, bins))
-    order = np.argsort(sure, kind="stable")
-    parts = np.array_split(order, bins)
-    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
-    gaps, rng, drawn = (right - sure)[order], np.random.default_rng(seed), []
+    sure, right = probabilities.max(1), probabilities.argmax(1) == labels
+    gaps, starts, parts = _binned(labels, probabilities, bins)
+    rng, drawn, total = np.random.default_rng(seed), [], len(labels)
     # Of many images the interval is narrow, and roughly right is right enough.
     turns = int(np.clip(_DRAWN // total, RESAMPLES // 5, RESAMPLES))
     step = max(1, _AT_ONCE // total)
@@ -74,6 +69,18 @@ def calibration_error(
             for part in parts
         ],
     }
+
+
+def plain_calibration_error(labels: Any, probabilities: Any, bins: int = _BINS) -> float:
+    """The error of :func:`calibration_error` without its interval.
+
+    Example:
+        >>> plain_calibration_error([0, 0, 1, 1], [[0.75, 0.25]] * 4)
+        0.25
+    """
+    labels, probabilities = check_probabilities(labels, probabilities)
+    gaps, starts, _ = _binned(labels, probabilities, bins)
+    return float(_errors(gaps[None], starts)[0])
 
 
 def fit_temperature(labels: Any, probabilities: Any) -> float:
@@ -132,6 +139,17 @@ def tempered(probabilities: Any, temperature: float) -> np.ndarray:
     logits = np.log(np.maximum(np.asarray(probabilities, "float64"), _LEAST)) / temperature
     shares = np.exp(logits - logits.max(-1, keepdims=True))
     return shares / shares.sum(-1, keepdims=True)
+
+
+def _binned(
+    labels: np.ndarray, probabilities: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Of images by rising confidence: right less sure; where bins begin; images of each bin."""
+    sure = probabilities.max(1)
+    order = np.argsort(sure, kind="stable")
+    parts = np.array_split(order, int(np.clip(len(sure) // 20, 1, bins)))
+    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    return ((probabilities.argmax(1) == labels) - sure)[order], starts, parts
 
 
 def _errors(gaps: np.ndarray, starts: np.ndarray) -> np.ndarray:
