@@ -255,10 +255,10 @@ def test_the_choice_of_the_base(rows, expected, said):
 
 
 def test_time_is_the_sum_of_what_is_done():
-    pace = Pace(0.01, 0.002, 0.003, 0.05, 7.0, True)
+    pace = Pace(1.0, 0.01, 0.002, 0.003, 0.05, 7.0, True)
     head = training_time(RECIPES["feature_extraction"], pace, 320, 80)
     assert head.features == pytest.approx(400 * 0.012)
-    assert head.head == pytest.approx((11 + 60) / 2 * 10 * 0.003)
+    assert head.head == pytest.approx((11 + 60) / 2 * 0.003)
     assert head.base == 0 and "head" in head.how
     whole = training_time(RECIPES["fine_tune"], pace, 320, 80)
     assert whole.base == pytest.approx((6 + 12) / 2 * (320 * 0.052 + 80 * 0.012) + 7)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,9 @@ def advise(
     if verbose:
         print(f"Timing a few steps of {best.name} ...", file=sys.stderr)
     (candidate,) = (one for one in allowed if one.name == best.name)
+    began, worked = time.perf_counter(), time.process_time()
     model = built(candidate, len(known.counts))
+    crowding = (time.perf_counter() - began) / max(time.process_time() - worked, 1e-3)
     some = np.random.default_rng(seed).permutation(len(drawn))[:_SEEN]
     distance = distance_from_pretraining(
         model, np.stack([load_image(drawn.paths[i], best.image_size, resize) for i in some])
@@ -119,7 +122,9 @@ def advise(
     train, val, _ = train_val_test(usable, _HELD_OUT, seed)
 
     def estimate(recipe: Recipe) -> TrainingTime:
-        pace = measure_pace(model, 1 / best.images_per_second, drawn, resize, recipe)
+        pace = measure_pace(
+            model, crowding, 1 / best.images_per_second, (train, val), resize, recipe
+        )
         return training_time(recipe, pace, len(train), len(val))
 
     smallest = min(count for count in train.counts().values() if count)

@@ -24,8 +24,11 @@ BATCH = 32
 # between 2.8 and 6.4 were measured, see tl_keras.training.choosing.training_minutes.
 _RECORDED = 4.0
 _LONGEST_TRIAL = 20.0  # s
+# CPU seconds of what `tl-keras train` does once (imports, building, tracing, report, saving):
+# measured with the base that ships, on hymenoptera; larger ones take a little longer.
+_AROUND = 18.0
 _READ = 64  # images
-_HEAD_STEPS = 60
+_HEAD_ROWS, _HEAD_EPOCHS = 2_000, 3
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,20 @@ class Pace:
     """What was timed of a base here, in seconds.
 
     Attributes:
+        crowding: Not seconds, but those that passed for one of this process's own CPU time while
+            it built the model: 1 on a machine with nothing else to do.
         forward: A forward pass of one image, in batches.
         reading: Reading one image and bringing it to size, in batches, on all cores.
-        head_step: A step of the head on features.
+        head_epoch: An epoch of the head on features, with its validation.
         step: Training one image with all layers, in batches.
         tracing: What the first step took longer than others; 0 where ``step`` is no measurement.
         measured: Whether ``step`` was measured; else it is four forward passes, as recorded.
     """
 
+    crowding: float
     forward: float
     reading: float
-    head_step: float
+    head_epoch: float
     step: float
     tracing: float
     measured: bool
@@ -74,31 +80,38 @@ class TrainingTime:
 
 
 def measure_pace(
-    model: keras.Model, forward: float, examples: "Examples", resize: str, recipe: Recipe
+    model: keras.Model,
+    crowding: float,
+    forward: float,
+    parts: "tuple[Examples, Examples]",
+    resize: str,
+    recipe: Recipe,
 ) -> Pace:
-    """Time reading, steps of the head and, if the recipe trains the base, two of all layers.
+    """Time reading, epochs of the head and, if the recipe trains the base, two steps of all layers.
 
     The weights of the model are not the same afterwards.
 
     Args:
         model: Of ``build_classifier``.
+        crowding: As of :class:`Pace`.
         forward: Seconds of a forward pass of one image, in batches.
-        examples: To read from.
+        parts: Training and validation images.
         resize: How images are brought to size.
         recipe: To be timed.
 
     Example:
-        >>> measure_pace(model, 0.03, examples, "crop", RECIPES["fine_tune"]).step  # doctest: +SKIP
+        >>> recipe = RECIPES["fine_tune"]
+        >>> measure_pace(model, 1.0, 0.03, (train, val), "crop", recipe).step  # doctest: +SKIP
         0.11
     """
     size = model.input_shape[1]
-    some = examples.subset(range(min(_READ, len(examples))))
+    some = parts[0].subset(range(min(_READ, len(parts[0]))))
     batches = batches_of(some, batch_size=BATCH, image_size=size, resize=resize)
     reading = _seconds(lambda: [images for images, _ in batches]) / len(some)
-    head = _head_step(model, recipe)
+    head = _head_epoch(model, recipe, *map(len, parts))
     trains = any(not stage.frozen for stage in recipe.stages)
     if not trains or 3 * BATCH * _RECORDED * forward > _LONGEST_TRIAL:
-        return Pace(forward, reading, head, _RECORDED * forward, 0.0, False)
+        return Pace(crowding, forward, reading, head, _RECORDED * forward, 0.0, False)
     apply_unfreeze(model, "all")
     model.compile(
         optimizer_for(recipe, model, rates_for(recipe, model)), "sparse_categorical_crossentropy"
@@ -107,7 +120,7 @@ def measure_pace(
     labels = np.arange(BATCH) % model.output_shape[-1]
     first, *steps = (_seconds(lambda: model.train_on_batch(images, labels)) for _ in range(3))
     step = min(steps)
-    return Pace(forward, reading, head, step / BATCH, max(0.0, first - step), True)
+    return Pace(crowding, forward, reading, head, step / BATCH, max(0.0, first - step), True)
 
 
 def training_time(recipe: Recipe, pace: Pace, images: int, held_out: int) -> TrainingTime:
@@ -123,15 +136,14 @@ def training_time(recipe: Recipe, pace: Pace, images: int, held_out: int) -> Tra
         held_out: To validate on.
 
     Example:
-        >>> pace = Pace(0.01, 0.001, 0.002, 0.04, 5.0, True)
+        >>> pace = Pace(1.0, 0.01, 0.001, 0.002, 0.04, 5.0, True)
         >>> round(training_time(RECIPES["fine_tune"], pace, 200, 50).base)
         100
     """
     frozen = [stage for stage in recipe.stages if stage.frozen]
     trained = [stage for stage in recipe.stages if not stage.frozen]
-    steps = -(-images // BATCH)
     features = (images + held_out) * (pace.forward + pace.reading) if frozen else 0.0
-    head = sum(_epochs(stage) * steps * pace.head_step for stage in frozen if stage.solver is None)
+    head = sum(_epochs(stage) * pace.head_epoch for stage in frozen if stage.solver is None)
     base = sum(
         _epochs(stage)
         * (
@@ -145,14 +157,10 @@ def training_time(recipe: Recipe, pace: Pace, images: int, held_out: int) -> Tra
     if not pace.measured:
         how = f"from forward passes timed here; a step of training is taken for {_RECORDED:g}"
     if not trained:
-        how = "from forward passes and steps of the head timed here"
+        how = "from forward passes and epochs of the head timed here"
     # Measured on the validation images, once more with Grad-CAM on the worst of them.
-    rest = _AROUND + held_out * (pace.reading + pace.forward)
+    rest = _AROUND * max(1.0, pace.crowding) + held_out * (pace.reading + pace.forward)
     return TrainingTime(features, head, base, rest, how)
-
-
-# Seconds of `tl-keras train` that no image is to blame for: imports, building, report, saving.
-_AROUND = 15.0
 
 
 def _epochs(stage: Stage) -> float:
@@ -164,21 +172,22 @@ def _share(stage: Stage) -> float:
     return stage.unfreeze if isinstance(stage.unfreeze, float) else 1.0
 
 
-def _head_step(model: keras.Model, recipe: Recipe) -> float:
-    """Seconds of a step in ``fit`` on features, epochs of a few steps."""
+def _head_epoch(model: keras.Model, recipe: Recipe, images: int, held_out: int) -> float:
+    """Seconds of an epoch of ``fit`` on so many features."""
     apply_unfreeze(model, 0)
     head = head_model(model)
     head.compile(
         optimizer_for(recipe, head), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
-    rows = _HEAD_STEPS * BATCH
+    rows = min(images, _HEAD_ROWS)
     x, y = np.zeros((rows, head.input_shape[-1]), "float32"), np.zeros(rows, "int64")
+    val = (x[:held_out], y[:held_out]) if held_out else None
 
-    def epoch() -> None:
-        head.fit(x, y, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
+    def epochs(count: int) -> None:
+        head.fit(x, y, BATCH, count, validation_data=val, shuffle=False, verbose=0)
 
-    epoch()
-    return _seconds(epoch) / _HEAD_STEPS
+    epochs(1)
+    return _seconds(lambda: epochs(_HEAD_EPOCHS)) / _HEAD_EPOCHS * images / rows
 
 
 def _seconds(run: Callable[[], object]) -> float:
