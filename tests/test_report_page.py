@@ -387,6 +387,18 @@ def test_it_fits_a_desktop_and_a_phone(browser, page, dark):
 
 
 @needs_browser
+def test_on_paper_it_is_light_and_shows_the_errors(browser, page):
+    browser.open(page.as_uri(), "document.querySelector('nav')")
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.call("Emulation.setEmulatedMedia", media="print", features=dark)
+    seen = "[...document.querySelectorAll('.plot img')].filter((one) => one.offsetParent)"
+    assert browser.run(f"{seen}.map((one) => one.className)") == ["light"]
+    wrong = browser.run("document.querySelectorAll('.panel.wrong').length")
+    assert browser.run(f"{SEEN}.length") == wrong > 3
+    browser.call("Emulation.setEmulatedMedia", media="", features=[])
+
+
+@needs_browser
 def test_its_policy_lets_no_other_script_run(browser, page, tmp_path):
     spoiled = tmp_path / "spoiled.html"
     text = page.read_text(encoding="utf-8")

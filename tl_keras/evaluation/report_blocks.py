@@ -160,9 +160,10 @@ def picture(draw: Callable[..., bytes], subject: Any, description: str) -> str:
         f"data:image/png;base64,{base64.b64encode(draw(subject, theme)).decode('ascii')}"
         for theme in (LIGHT, DARK)
     )
+    # Not <picture>: browsers print the picture that they showed, dark as it may be.
     return (
-        f'<div class="wide"><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
-        f'<img src="{light}" alt="{escape(description)}"></picture></div>'
+        f'<div class="wide plot"><img class="light" src="{light}" alt="{escape(description)}">'
+        f'<img class="dark" src="{dark}" alt="{escape(description)}"></div>'
     )
 
 

@@ -5,7 +5,7 @@ STYLE = """\
   --page: #f4f6f8; --card: #ffffff; --ink: #1c2430; --muted: #5d6875; --line: #e3e7ec;
   --accent: #1f6feb; --soft: #c4ccd6; --right: #00805e; --wrong: #c04a00; --missed: #b3246b;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #0d1117; --card: #161b22; --ink: #e6edf3; --muted: #9aa5b1; --line: #2d343d;
     --accent: #58a6ff; --soft: #4a5562; --right: #2fbf95; --wrong: #ff8a4c; --missed: #ff7ab8;
@@ -70,7 +70,12 @@ th:first-child, .left th, .left td {
 thead th { color: var(--muted); font-weight: 500; }
 tbody th { font-weight: 600; }
 td small { display: block; white-space: nowrap; }
-picture img { display: block; max-width: 100%; min-width: 30rem; height: auto; margin: 0 auto; }
+.plot img { display: block; max-width: 100%; min-width: 30rem; height: auto; margin: 0 auto; }
+.plot .dark { display: none; }
+@media screen and (prefers-color-scheme: dark) {
+  .plot .light { display: none; }
+  .plot .dark { display: block; }
+}
 
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .8rem; }
 .pairs { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); }
@@ -99,6 +104,7 @@ pre {
 code { font-size: .9em; overflow-wrap: anywhere; }
 
 @media print {
+  :root { color-scheme: light; }
   html { font-size: 11px; }
   body { background: none; font-size: 1rem; }
   main { max-width: none; padding: 0; }
@@ -190,7 +196,7 @@ article h3 { margin-top: .8rem; }
   nav { display: grid; grid-template-columns: 1fr 1fr; }
   .thumbs { grid-template-columns: repeat(auto-fill, minmax(6rem, 1fr)); }
   .confusion tbody th { max-width: 6.5rem; }
-  picture img { min-width: 0; }
+  .plot img { min-width: 0; }
 }
 @media print {
   nav, .panel a { display: none; }
@@ -206,7 +212,7 @@ article h3 { margin-top: .8rem; }
   .confusion tbody td, .confusion a { min-width: 1rem; height: 1rem; min-height: 1rem; }
   details::details-content { content-visibility: visible; }
   section { padding: .6rem 0; border: 0; border-top: 1px solid var(--line); border-radius: 0; }
-  .thumbs { grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr)); }
+  .thumbs { grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); }
 }
 """
 """CSS of the report alone, beside :data:`STYLE`."""
