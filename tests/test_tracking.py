@@ -13,6 +13,7 @@ import tl_keras as tl
 from tl_keras.cli.main import main
 from tl_keras.training.tracking import MLflow, TensorBoard, WandB
 from tl_keras.training.tracking.event_files import tag_of
+from tl_keras.training.tracking.tracker import Guarded
 
 RECIPE = [
     tl.Stage("head", epochs=3, learning_rate=5e-3),
@@ -39,11 +40,11 @@ def data(photos):
 
 @pytest.fixture
 def fit(data):
-    def fit(track, folder=None, callbacks=(), stages=2):
+    def fit(track, folder=None, callbacks=(), recipe=RECIPE):
         keras.utils.set_random_seed(0)
         model = tl.build_classifier(tiny_backbone.NAME, 2, image_size=32, weights=None)
         return tl.fit(
-            model, *data, recipe=RECIPE[:stages], batch_size=8, verbose=False, track=track,
+            model, *data, recipe=recipe, batch_size=8, verbose=False, track=track,
             resume=folder, callbacks=callbacks,
         )  # fmt: skip
 
@@ -74,30 +75,46 @@ def expected(rows):
     return found
 
 
-def test_event_files_hold_the_history_of_all_stages(fit, tmp_path):
-    run = fit(TensorBoard(tmp_path / "logs"))
-    artefact = run.save(tmp_path / "artefact")
-    scalars, plugins = events(tmp_path / "logs")
+class KilledWhileWriting(TensorBoard):
+    """Dies when it has written the second epoch."""
+
+    def epoch(self, row):
+        super().epoch(row)
+        if row["epoch"] == 2:
+            raise Killed
+
+
+def check_events(logs, run, artefact):
+    """Compare event files with history.csv and the final figures."""
+    scalars, plugins = events(logs)
     rows = list(csv.DictReader((artefact / "history.csv").open()))
-    assert [row["stage"] for row in rows] == ["head"] * 3 + ["all"] * 2
     final = {tag: scalars.pop(tag) for tag in list(scalars) if tag.startswith("final/")}
     assert scalars == expected(rows)
     assert {"loss/train", "loss/val", "accuracy/val", "learning_rate"} <= set(scalars)
     for key, tag in (("value", "accuracy"), ("low", "accuracy.low"), ("high", "accuracy.high")):
         assert final[f"final/{tag}"] == [(0, np.float32(run.metrics["accuracy"][key]))]
     assert "_hparams_/session_start_info" in plugins
+    return rows
 
 
-def test_a_run_that_was_killed_stands_there_once(fit, tmp_path):
+def test_event_files_hold_the_history_once_though_it_was_killed(fit, tmp_path):
+    logs, kept = tmp_path / "logs", tmp_path / "kept"
     with pytest.raises(Killed):
-        fit(TensorBoard(tmp_path / "logs"), tmp_path / "kept", [KilledAfter()])
-    before, _ = events(tmp_path / "logs")
-    assert [step for step, _ in before["loss/train"]] == [1, 2, 3, 4]
-    run = fit(TensorBoard(tmp_path / "logs"), tmp_path / "kept")
-    scalars, _ = events(tmp_path / "logs")
-    assert [step for step, _ in scalars["loss/train"]] == [1, 2, 3, 4, 5]
-    named = {tag: pairs for tag, pairs in scalars.items() if not tag.startswith("final/")}
-    assert named == expected(run.history)
+        fit(KilledWhileWriting(logs), kept, recipe=RECIPE[:1])
+    before, _ = events(logs)
+    assert [step for step, _ in before["loss/train"]] == [1, 2]
+    run = fit(TensorBoard(logs), kept, recipe=RECIPE[:1])
+    assert len(check_events(logs, run, run.save(tmp_path / "artefact"))) == 3
+
+
+@pytest.mark.slow
+def test_event_files_hold_all_stages_though_the_last_was_cut_short(fit, tmp_path):
+    logs, kept = tmp_path / "logs", tmp_path / "kept"
+    with pytest.raises(Killed):
+        fit(TensorBoard(logs), kept, [KilledAfter()])
+    run = fit(TensorBoard(logs), kept)
+    rows = check_events(logs, run, run.save(tmp_path / "artefact"))
+    assert [row["stage"] for row in rows] == ["head"] * 3 + ["all"] * 2
 
 
 class Failing:
@@ -124,21 +141,41 @@ class Failing:
         self._called("saved")
 
 
-@pytest.mark.parametrize("where", ["start", "epoch", "saved"])
-def test_a_tracker_that_fails_is_named_once_and_asked_no_more(fit, tmp_path, where, capsys):
-    tracker = Failing(where)
-    run = fit(tracker, stages=1)
+def test_a_tracker_that_fails_costs_no_training(fit, tmp_path, capsys):
+    tracker = Failing("epoch")
+    run = fit(tracker, recipe="ridge")
     run.save(tmp_path / "artefact")
     said = capsys.readouterr().err
     assert said.count("Failing is written no more (OSError: [Errno 28] No space left") == 1
+    assert tracker.calls == ["start", "epoch"]
+    assert len(run.history) == 1 and (tmp_path / "artefact" / "model.keras").exists()
+
+
+@pytest.mark.parametrize("where", ["start", "end", "saved"])
+def test_what_failed_is_asked_no_more(where, tmp_path, capsys):
+    tracker = Failing(where)
+    guarded = Guarded(tracker)
+    for _ in range(2):
+        guarded.start({}, [], None)
+        guarded.end({}, False)
+        guarded.saved(tmp_path)
     assert tracker.calls.count(where) == 1 and tracker.calls[-1] == where
-    assert len(run.history) == 3 and (tmp_path / "artefact" / "model.keras").exists()
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_ctrl_c_is_no_failure():
+    class Interrupted(Failing):
+        def epoch(self, row):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Guarded(Interrupted("")).epoch({})
 
 
 def test_train_writes_event_files_into_the_artefact(photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     base = ["--backbone", tiny_backbone.NAME, "--weights", "none", "--image-size", "32"]
-    command = ["train", str(photos), "--recipe", "feature_extraction", "--output", "runs/one"]
+    command = ["train", str(photos), "--recipe", "ridge", "--output", "runs/one"]
     assert main([*command, *base, "--json"]) == 0
     history = list(csv.DictReader((tmp_path / "runs/one/history.csv").open()))
     scalars, _ = events(tmp_path / "runs/one/logs")

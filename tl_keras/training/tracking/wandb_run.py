@@ -39,6 +39,7 @@ class WandB:
             id=kept.run,
             resume=None if kept.run is None else "allow",
             name=self._name,
+            reinit="finish_previous",
             config=dict(settings),
             settings=wandb.Settings(init_timeout=30, silent=True),
         )
