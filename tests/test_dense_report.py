@@ -245,7 +245,7 @@ def test_a_page_of_sections_is_whole(tmp_path, detection):
                   **detection_sections(detection)},
     ).read_text()  # fmt: skip
     assert page.count("<section ") == page.count("</section>")
-    assert page.index("Worst") < page.index("What goes wrong") < page.index("Learning curves")
+    assert page.index("Worst") < page.index("What goes wrong") and "Learning curves" not in page
 
 
 def test_blocks_show_what_they_are_given():
