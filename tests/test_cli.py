@@ -46,7 +46,7 @@ def test_predict_names_the_classes(trained, photos, capsys):
     assert main(["predict", str(trained), *files]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == files
-    assert all(line.split()[1] in ("rings", "stripes") for line in lines)
+    assert all({"rings", "stripes"} & set(line.split()) for line in lines)
 
 
 def test_predict_json_goes_on_past_a_bad_file(trained, photos, tmp_path, capsys):
