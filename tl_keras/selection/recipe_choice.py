@@ -28,7 +28,7 @@ ENOUGH = 500
 
 Measured (``benchmarks/advise.py``, seed 0), accuracy of a trained head less that of `fine_tune`,
 MobileNetV2 1.0, points: hymenoptera (196 images to train on) 2.6, pets (240) 0.6, brain-mri (183)
-3.2, fashion (499) 0.4; mean over six bases between -0.4 and 0.1.  The base that ships with the
+3.2, fashion (499) 0.4; mean over six bases between -0.4 and 0.2.  The base that ships with the
 package, pretrained on less, gained 0.7 to 3.3 by being trained.  Larger sets were not measured.
 """
 
