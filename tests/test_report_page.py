@@ -12,6 +12,7 @@ from browser import Browser, found_browser
 from PIL import Image
 
 from tl_keras.artefact.reporting import write_model_report
+from tl_keras.artefact.split_record import described_side, described_split
 from tl_keras.cli.choices import Data, split_rule
 from tl_keras.data.examples import Examples
 from tl_keras.evaluation import evaluate_classification, wilson_interval
@@ -243,6 +244,18 @@ def test_what_crosses_the_split_is_said():
     )
     assert "no file stands on two sides" in text and "1 copies that crossed" in text
     assert "none stands on two sides" in text and "by group" in text
+
+
+def test_counts_are_of_what_is_learned(table):
+    tags = np.zeros((len(table), 2), "int8")
+    tags[:7, 1] = 1
+    tagged = replace(table, tags=tags, tag_names=("red", "round"))
+    assert described_side(tagged)["counts"] == table.counts()
+    assert described_side(tagged, "tags")["counts"] == {"red": 0, "round": 7}
+    halves = tagged.subset(range(30)), tagged.subset(range(20, 60))
+    split = described_split(*halves, target="tags")
+    assert split["shared"] == {"contents": 10, "groups": None} and not split["brought"]
+    assert split["val"]["counts"] == {"red": 0, "round": 0}
 
 
 def test_train_says_how_the_split_was_made(table):

@@ -53,16 +53,16 @@ def write_evaluation(
     sections = pictured_sections(task, metrics, illustrations, shown)
     _write_page(
         folder / "report.html", predictor, metrics, sections, illustrations.style,
-        _data(examples, data), data, command,
+        _data(examples, data, task.target), data, command,
     )  # fmt: skip
 
 
-def _data(examples: Any, name: str) -> str:
+def _data(examples: Any, name: str, target: str) -> str:
     from tl_keras.evaluation.data_section import data_section
 
     return data_section({
         "data": name, "train_images": None, "train_counts": None,
-        "split": {"measured": described_side(examples)}, "skipped": examples.skipped,
+        "split": {"measured": described_side(examples, target)}, "skipped": examples.skipped,
     })  # fmt: skip
 
 

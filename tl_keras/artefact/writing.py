@@ -165,7 +165,7 @@ def describe(run: "Run") -> dict[str, Any]:
         "train_images": len(train if hasattr(train, "dataset") else train[1]),
         "train_counts": dict(zip(run.names, run.counts.tolist(), strict=True)),
         "train_fingerprint": train.fingerprint() if hasattr(train, "fingerprint") else None,
-        "split": described_split(run.train, run.val),
+        "split": described_split(run.train, run.val, target=run.task.target),
         "skipped": [list(item) for item in getattr(train, "skipped", ())],
         "crossing": [list(item) for item in getattr(train, "crossing", ())],
         "seconds": round(run.seconds, 1),

@@ -304,7 +304,7 @@ def train_and_save(
     if options.feature_cache:
         notes["features"] = {"computed": features.computed, "found": sorted(features.found)}
     if data.test is not None:
-        notes["split"] = described_split(data.train, data.val, data.test)
+        notes["split"] = described_split(data.train, data.val, data.test, target=task.target)
     if placement.chief:
         _measure(options, run, notes, base, data, features)
         run.save(output, notes=notes)
