@@ -120,10 +120,11 @@ def summary(options) -> None:
         steady = max(
             combinations, key=lambda one: np.mean([found[one] for found in seeds.values()])
         )
+        kept = bool(load_whole(name).parts)  # Then one split, and one advice, for all seeds.
         rows = []
         for seed, found in sorted(seeds.items()):
             files = [options.results / "advise" / name / f"{n}.json" for n in (seed, 0)]
-            file = files[bool(load_whole(name).parts)]
+            file = files[kept]
             if not file.exists():
                 continue
             told = json.loads(file.read_text())
