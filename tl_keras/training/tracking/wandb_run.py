@@ -51,7 +51,7 @@ class WandB:
         """As of ``Tracker``."""
         if row["epoch"] <= self._kept.epochs:
             return
-        self._run.log(dict(row), step=row["epoch"])
+        self._run.log(dict(row), step=row["epoch"], commit=True)
         self._kept.keep(self._run.id, row["epoch"])
 
     def end(self, figures: Mapping[str, float], interrupted: bool) -> None:
