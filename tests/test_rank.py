@@ -21,9 +21,9 @@ from tl_keras.data.examples import Examples
 from tl_keras.errors import InputError
 from tl_keras.selection import bases_at_hand, h_score, log_me, nearest_vote
 from tl_keras.selection.candidates import asked_for
+from tl_keras.selection.pareto import unbeaten
 from tl_keras.selection.rank_bases import draw_images
 from tl_keras.selection.ranking import DRIVER
-from tl_keras.selection.pareto import unbeaten
 from tl_keras.training.probing import linear_probe
 
 _COST = ("milliseconds", "images_per_second", "seconds")
