@@ -46,7 +46,8 @@ def choose_by_measures(
     From few images a head is computed: epochs chosen on a handful of validation images are chosen
     by chance (magnetic-tile, 132 images to train on, MobileNetV2 1.0, seed 0: 0.76 against 0.63
     of a trained head and 0.70 of `fine_tune`).  The bounds of few images and of a probe that
-    leaves nothing to mend are those of ``--recipe auto``, measured before on other sets and bases.
+    leaves nothing to mend are those of ``--recipe auto``, measured before on three of these sets
+    with another base.  All were set knowing these results: on further data they are a guess.
 
     Args:
         smallest: Images of the smallest class that are trained on.
