@@ -381,7 +381,7 @@ def test_what_fails_is_named_and_stops_nothing(photos, tmp_path):
 def test_other_tasks_compare_by_the_figure_they_show_first(tmp_path):
     from tl_keras.data.sample_examples import sample_examples
 
-    examples = sample_examples(background=True).subset(range(24))
+    examples = sample_examples(background=True)
     made = tl.compare(
         examples, [BASE], ["auto"], output=tmp_path / "out", task="segment", verbose=False,
         options=["--batch-size", "4"],
