@@ -51,7 +51,7 @@ def parts(task):
     return train, val.subset(range(0, len(val), 2))
 
 
-@pytest.fixture(scope="module", params=DENSE)
+@pytest.fixture(scope="module", params=slow_but("detect", "segment"))
 def trained(request, tmp_path_factory):
     """A run of each task, its artefact's folder, and what it was validated on."""
     task = get_task(request.param)
@@ -191,7 +191,7 @@ def coco(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("task", slow_but("detect", "instances"))
+@pytest.mark.parametrize("task", slow_but("instances"))
 def test_the_command_trains_on_annotated_pictures(task, coco, tmp_path, capsys):
     recipe = tmp_path / "one.toml"
     recipe.write_text('[[stages]]\nname = "all"\nepochs = 1\nunfreeze = "all"\n')

@@ -289,6 +289,7 @@ for name in ("cells", "final"):
 """
 
 
+@pytest.mark.slow
 def test_it_loads_where_this_package_is_not_installed(tmp_path):
     model = small()
     final = detection_model(model, score_threshold=0.0, max_boxes=20)

@@ -316,6 +316,7 @@ def test_the_command_says_it_as_json_and_compares_on_given_pictures(artefact, tm
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.slow
 def test_on_jax_it_says_what_to_do(tmp_path):
     (tmp_path / "run.py").write_text(
         "import tl_keras as tl\n"

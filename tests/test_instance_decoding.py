@@ -83,7 +83,9 @@ def on_maps(shape, **options):
     return instances_model(keras.Model(image, keras.layers.Identity()(image)), **options)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 6))]
+)
 def test_of_noise_it_makes_the_same_things(seed):
     maps = np.stack([noise(2 * seed), noise(2 * seed + 1, reach=200.0)])
     found = on_maps(maps.shape[1:]).predict_on_batch(maps)

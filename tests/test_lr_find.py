@@ -72,6 +72,7 @@ def test_a_frozen_backbone_is_tested_on_features_and_suggests_rates(train):
         assert 1e-4 < rate < 1
 
 
+@pytest.mark.slow
 def test_the_suggested_rate_trains_better_than_a_hundredth_of_it(train):
     rate = lr_find(_model(), train, **(QUICK | {"steps": 100})).suggestion.valley
 

@@ -208,7 +208,9 @@ def test_families_that_preprocess_inside_compute_the_same_from_a_published_file(
         assert "expect preprocessing other than 'torch'" in python(code, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["mobilenet_025", "efficientnet_b0"])
+@pytest.mark.parametrize(
+    "name", ["mobilenet_025", pytest.param("efficientnet_b0", marks=pytest.mark.slow)]
+)
 def test_weights_from_files(name, tmp_path):
     source = build_backbone(name, 32, weights=None)
     source.save_weights(tmp_path / "a.weights.h5")

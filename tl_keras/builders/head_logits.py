@@ -40,7 +40,10 @@ def before_last(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     # Where a layer stands in more than one model, this is its call in this one.
     last, call, _ = plain.output._keras_history
     (given,) = last._inbound_nodes[call].input_tensors
-    between = keras.Model(features_model(plain).output, given)
+    features = features_model(plain).output
+    if given is features:  # a model from a tensor to itself cannot be made
+        return lambda rows: rows
+    between = keras.Model(features, given)
     if all(isinstance(layer, keras.layers.InputLayer | keras.layers.Dropout)
            for layer in between.layers):  # fmt: skip
         return lambda rows: rows

@@ -79,7 +79,7 @@ def _main(cost: Path, words: Sequence[str]) -> None:
     try:
         runpy.run_module("tl_keras.cli.main", run_name="__main__", alter_sys=True)
     finally:
-        taken["seconds"] = round(taken["seconds"] + time.perf_counter() - began, 1)
+        taken["seconds"] = round(taken["seconds"] + time.perf_counter() - began, 3)
         taken["peak_bytes"] = max(filter(None, (taken["peak_bytes"], _peak())), default=None)
         cost.write_text(json.dumps(taken))
 
