@@ -93,7 +93,9 @@ def test_of_noise_it_makes_the_same_things(seed):
     assert assert_same(maps, **found) > 20
 
 
-@pytest.mark.parametrize("wrong", [0.0, 0.15, 0.4])
+@pytest.mark.parametrize(
+    "wrong", [0.0, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.15, 0.4))]
+)
 def test_of_a_trained_models_maps_it_makes_the_same_things(wrong):
     maps = np.stack([trained(index, wrong) for index in range(8)])
     found = on_maps(maps.shape[1:]).predict_on_batch(maps)

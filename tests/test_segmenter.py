@@ -184,9 +184,8 @@ def test_staged_unfreezing_inside_one_fit():
     assert stages[1][1] == {"conv_dw_12", "conv_pw_12", "conv_dw_13", "conv_pw_13"}
 
 
-TRAINED = [
-    pytest.param(name, marks=() if name == "unet" else pytest.mark.slow) for name in DECODERS
-]
+# The quick suite trains U-Net in test_dense_tasks.py.
+TRAINED = [pytest.param(name, marks=pytest.mark.slow) for name in DECODERS]
 # Six epochs over 96 pictures of 96 px, three seeds: 0.31 to 0.32 for U-Net; 0.21 to 0.24 where its
 # map is mirrored (things lie near the middle); 0.14 on random features.
 FLOOR = 0.27
