@@ -18,6 +18,7 @@ import tl_keras as tl
 from tl_keras.cli.main import main
 from tl_keras.data.examples import Examples
 from tl_keras.errors import InputError
+from tl_keras.evaluation.holm import holm
 from tl_keras.selection.apart import cost_of, run_apart
 from tl_keras.selection.candidates import wanted
 from tl_keras.selection.compared_rows import _judged
@@ -25,7 +26,7 @@ from tl_keras.selection.compared_runs import combinations, why_it_failed
 from tl_keras.selection.comparing import _alone
 from tl_keras.selection.comparison import COSTS, Compared, Comparison
 from tl_keras.selection.comparison_plot import free_places
-from tl_keras.selection.paired import holm, sign_flip
+from tl_keras.selection.paired import sign_flip
 
 BASE = "mobilenet_v3_small+bundled@64"
 QUICK = '[[stages]]\nname = "head"\nepochs = 3\nviews = 1\n'

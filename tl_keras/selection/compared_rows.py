@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from tl_keras.evaluation.holm import holm
 from tl_keras.selection.apart import cost_of
 from tl_keras.selection.compared_runs import Combination, RunFolder
 from tl_keras.selection.comparison import Compared
 from tl_keras.selection.latency import in_turns, one_image
-from tl_keras.selection.paired import LEVEL, holm, sign_flip
+from tl_keras.selection.paired import LEVEL, sign_flip
 from tl_keras.tasks.registry import get_task
 
 if TYPE_CHECKING:

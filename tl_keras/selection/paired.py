@@ -1,7 +1,6 @@
 """Whether two models that saw the same images differ by more than chance."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -43,17 +42,3 @@ def sign_flip(differences: np.ndarray) -> float:
         chance = (np.concatenate([chance, nothing]) + np.concatenate([nothing, chance])) / 2
     sums = np.arange(-total, total + 1)
     return float(min(chance[np.abs(sums) >= far].sum(), 1.0))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values as they count where several are looked at (Holm 1979).
-
-    Example:
-        >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-        [0.03, 0.06, 0.06]
-    """
-    raised, least = [0.0] * len(p_values), 0.0
-    for place, which in enumerate(np.argsort(p_values, kind="stable").tolist()):
-        least = max(least, min((len(p_values) - place) * p_values[which], 1.0))
-        raised[which] = least
-    return raised

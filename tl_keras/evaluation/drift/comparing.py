@@ -1,6 +1,6 @@
 """Two samples of images compared in every way that there is, and what that says in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from tl_keras.evaluation.drift.feature_distance import feature_distance
 from tl_keras.evaluation.drift.neighbour_distance import neighbour_distances
 from tl_keras.evaluation.drift.prediction_drift import prediction_drift
 from tl_keras.evaluation.drift.told_apart import told_apart
+from tl_keras.evaluation.holm import holm
 from tl_keras.evaluation.intervals import proportion
 
 LEAST = 10  # images of either sample
@@ -70,7 +71,7 @@ def compare(
         predictions = prediction_drift(old_said[some_old], new_said[some_new], names, seed)
         p |= {"class shares": predictions["shares"]["p"],
               "confidence": predictions["confidence"]["p"]}  # fmt: skip
-    adjusted = holm(p)
+    adjusted = dict(zip(p, holm(list(p.values())), strict=True))
     own, distances = neighbour_distances(old, new)
     far = int((distances > np.quantile(own, _FAR)).sum())
     return {
@@ -85,20 +86,6 @@ def compare(
         "distances": distances,
         "scores": scores,
     }  # fmt: skip
-
-
-def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """P values of several tests, each as large as it must be for all to count (Holm 1979).
-
-    Example:
-        >>> holm({"a": 0.01, "b": 0.04})
-        {'a': 0.02, 'b': 0.04}
-    """
-    highest, adjusted = 0.0, {}
-    for place, name in enumerate(sorted(p, key=p.__getitem__)):
-        highest = max(highest, min(1.0, p[name] * (len(p) - place)))
-        adjusted[name] = highest
-    return {name: adjusted[name] for name in p}
 
 
 def _some(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tl_keras.evaluation.drift.comparing import LEVEL
+
 _STRENGTHS = ((0.6, "slightly"), (0.75, "clearly"), (0.9, "strongly"), (1.01, "almost wholly"))
 _MOVED = 3  # classes named
 _TESTS = {
@@ -68,7 +70,7 @@ def _verdict(found: Mapping[str, Any]) -> str:
             "No drift found: nothing tells the new images from the reference that chance would not "
             "explain."
         )
-    shown = [_TESTS[name] for name, p in found["adjusted"].items() if p < 0.05]
+    shown = [_TESTS[name] for name, p in found["adjusted"].items() if p < LEVEL]
     value = found["told_apart"]["auc"]["value"]
     how = next(word for limit, word in _STRENGTHS if value < limit)
     return (
