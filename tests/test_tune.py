@@ -25,6 +25,7 @@ from tl_keras.selection.search_space import (
     search_space,
     unfreeze_of,
 )
+from tl_keras.selection.tuning import _importance
 from tl_keras.selection.tuning_bases import TuningBase
 from tl_keras.selection.tuning_final import compared
 from tl_keras.selection.tuning_result import TunedTrial, Tuning
@@ -420,3 +421,26 @@ def test_wrong_arguments_are_refused(examples, given, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             tl.tune(examples, tmp_path / name, **{**given, "trials": 2, **more})
+
+
+def test_importance_is_of_enough_trials_and_finds_what_matters(tmp_path, recwarn):
+    written = TuningStudy(tmp_path, None, "x")
+    written.create({}, lambda: None)
+    draw = np.random.default_rng(0)
+    spread = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("rate", "dropout")}
+    depth = {"unfreeze": optuna.distributions.CategoricalDistribution(("0", "all"))}
+    for number in range(40):
+        if number in (5, 9):
+            assert _importance(written) == {}
+        params = {name: float(draw.uniform()) for name in spread}
+        written.study.add_trial(
+            optuna.trial.create_trial(
+                params={**params, "unfreeze": "all" if number == 0 else "0"},
+                distributions={**spread, **depth},
+                value=params["rate"],
+            )
+        )
+    found = _importance(written)
+    assert found["rate"] > 0.8
+    assert sum(found.values()) == pytest.approx(1)
+    assert not [one for one in recwarn if "less than 2 trials" in str(one.message)]

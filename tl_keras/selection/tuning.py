@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 TRIALS = 30
 _MARK = "study.json"
+_TELLING = 10  # trials to their end; shares of fewer say more of chance than of a parameter
 
 
 def tune(
@@ -240,11 +242,12 @@ def _importance(written: TuningStudy) -> dict[str, float]:
     """By PED-ANOVA, which knows parameters that are not in every trial."""
     states = written.optuna.trial.TrialState
     done = written.study.get_trials(deepcopy=False, states=(states.COMPLETE,))
-    if len(done) < 4 or len({one.value for one in done}) < 2:
+    if len(done) < _TELLING or len({one.value for one in done}) < 2:
         return {}
-    with contextlib.suppress(ValueError, RuntimeError):  # too little varied
+    with warnings.catch_warnings(), contextlib.suppress(ValueError, RuntimeError):
+        warnings.simplefilter("ignore")  # of a parameter that only the defaults vary
         return dict(written.optuna.importance.get_param_importances(written.study))
-    return {}
+    return {}  # too little varied
 
 
 def _parts(data: Any) -> dict[str, int]:

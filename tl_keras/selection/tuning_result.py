@@ -59,7 +59,7 @@ class Tuning:
         comparison: Of :func:`tl_keras.selection.tuning_final.compare_on_final`; None where no trial
             did better on the validation part than the defaults.
         importance: Share of the spread between trials that each parameter explains, by PED-ANOVA
-            (Watanabe et al. 2023, arXiv:2304.10255); empty under four trials.
+            (Watanabe et al. 2023, arXiv:2304.10255); empty under ten trials that ran to their end.
         default_recipe: What ``recipe="auto"`` takes for these data.
         parts: Images of each part, by what it is for.
         folder: Where everything is written.
