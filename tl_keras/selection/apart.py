@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tl_keras.training.peak_memory import peak_memory
+
 
 def run_apart(words: Sequence[str], log: Path, cost: Path) -> int:
     """Run a command and wait for it.
@@ -80,7 +82,7 @@ def _main(cost: Path, words: Sequence[str]) -> None:
         runpy.run_module("tl_keras.cli.main", run_name="__main__", alter_sys=True)
     finally:
         taken["seconds"] = round(taken["seconds"] + time.perf_counter() - began, 3)
-        taken["peak_bytes"] = max(filter(None, (taken["peak_bytes"], _peak())), default=None)
+        taken["peak_bytes"] = max(filter(None, (taken["peak_bytes"], peak_memory())), default=None)
         cost.write_text(json.dumps(taken))
 
 
@@ -90,23 +92,6 @@ def _end_with_parent() -> None:
         pass
     os._exit(1)
 
-
-def _peak() -> int | None:
-    """The most memory that this process held at a time, bytes."""
-    try:
-        # The figure of getrusage begins with what the parent held when it started this one.
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _MAC else 1024)
-
-
-_MAC = sys.platform == "darwin"
 
 if __name__ == "__main__":
     _main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,6 +1,6 @@
 """What a run cost, and what its model costs to use: time, memory, size, latency."""
 
-import sys
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 import numpy as np
+
+from tl_keras.training.peak_memory import peak_memory
 
 _PASSES, _SECONDS = 15, 0.3  # of the timing at each batch size, whichever ends first
 _LARGEST_BATCH_SECONDS = 0.5  # a batch that takes longer is not worth a run's waiting
@@ -61,24 +63,6 @@ def stage_seconds(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def peak_memory() -> int | None:
-    """The most memory that this process held at once so far, bytes; None where nobody counts it.
-
-    It is the resident set: images, weights, TensorFlow or JAX themselves, but not the memory of an
-    accelerator.
-
-    Example:
-        >>> peak_memory() > 1e6
-        True
-    """
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
 def forward_times(model: keras.Model, batch_size: int) -> dict[str, Any]:
     """Latency of one image, and images a second in batches; reading files is not counted.
 
@@ -126,8 +110,6 @@ def _median_seconds(model: keras.Model, forward: Callable[[np.ndarray], Any], ba
 
 def device_name() -> str:
     """What the model ran on, such as ``"TensorFlow on CPU (2 cores)"``."""
-    import os
-
     backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
     name = keras.backend.backend()
     kinds = [one.split(":")[0] for one in keras.distribution.list_devices()]
