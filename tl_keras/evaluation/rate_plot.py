@@ -1,6 +1,8 @@
 """The picture of a learning-rate range test."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +22,22 @@ class Picture(bytes):
 
     def _repr_png_(self) -> bytes:
         return bytes(self)
+
+    def at(self, path: str | os.PathLike | None) -> "Path | Picture":
+        """The file that it was written to; where no path is given, the picture itself.
+
+        Args:
+            path: To write to, or None.
+
+        Example:
+            >>> Picture(b"123").at(None)
+            <PNG picture, 3 bytes>
+        """
+        if path is None:
+            return self
+        target = Path(path)
+        target.write_bytes(self)
+        return target
 
 
 def draw_rate_test(

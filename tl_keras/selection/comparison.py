@@ -244,9 +244,4 @@ class Comparison:
         """
         from tl_keras.selection.comparison_plot import draw_comparison
 
-        picture = draw_comparison(self)
-        if path is None:
-            return picture
-        target = Path(path)
-        target.write_bytes(picture)
-        return target
+        return draw_comparison(self).at(path)

@@ -131,9 +131,4 @@ class Ranking:
         """
         from tl_keras.selection.ranking_plot import draw_ranking
 
-        picture = draw_ranking(self)
-        if path is None:
-            return picture
-        target = Path(path)
-        target.write_bytes(picture)
-        return target
+        return draw_ranking(self).at(path)

@@ -90,11 +90,7 @@ class LRFind:
             >>> tl.lr_find(model, train).plot("rates.png")  # doctest: +SKIP
         """
         picture = draw_rate_test(self.rates, self.losses, self.smoothed, self.suggestion._asdict())
-        if path is None:
-            return picture
-        target = Path(path)
-        target.write_bytes(picture)
-        return target
+        return picture.at(path)
 
 
 def smooth(losses: np.ndarray, keep: float = 0.9) -> np.ndarray:
