@@ -4,19 +4,16 @@ import contextlib
 import json
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from tl_keras.data.reading.cache import only_one
 from tl_keras.data.splitting import check_seed
 from tl_keras.errors import InputError
-from tl_keras.selection.search_space import (
-    SearchSpace,
-    search_space,
-    unfreeze_of,
-)
+from tl_keras.selection.search_space import SearchSpace, search_space, unfreeze_of
 from tl_keras.selection.tuning_bases import asked_base, searched_bases
 from tl_keras.selection.tuning_data import tuning_data
 from tl_keras.selection.tuning_defaults import default_recipe
@@ -180,7 +177,7 @@ def tune(
         best = best_of(rows)
         comparison = None
         if not best.defaults:
-            with _alone(folder):
+            with only_one(folder / "final.lock"):
                 comparison = compare_on_final(
                     trainer, best.settings, space.defaults, seed, folder / "final",
                     bar.set_description_str,
@@ -253,16 +250,3 @@ def _importance(written: TuningStudy) -> dict[str, float]:
 def _parts(data: Any) -> dict[str, int]:
     last = "test (brought by the data)" if data.brought else "set aside"
     return {"trained on": len(data.train), "chose": len(data.val), last: len(data.final)}
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Within, no other process of this machine does the same in this folder."""
-    with (folder / "final.lock").open("w") as lock:
-        try:
-            import fcntl
-        except ImportError:  # Windows: both would train the same
-            yield
-            return
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
