@@ -247,11 +247,14 @@ def test_unbeaten_are_those_that_no_other_beats(seed):
 
 def test_the_command(cached, photos, tmp_path, capsys):
     arguments = ["rank", str(photos), "--backbones", TINY, "--images", "20"]
-    arguments += ["--feature-cache", str(tmp_path / "features")]
+    arguments += ["--feature-cache", str(tmp_path / "features"), "--data-format", "folder"]
     assert main([*arguments, "--plot", str(tmp_path / "bases.png")]) == 0
     shown = capsys.readouterr().out
     assert "20 images of 2 classes, drawn from 40" in shown and TINY in shown
-    assert f"next: tl-keras train {photos} --backbone tiny_ranked --weights imagenet" in shown
+    assert shown.splitlines()[-2] == (
+        f"next: tl-keras train {photos} --data-format folder --backbone tiny_ranked --weights "
+        "imagenet --image-size 64"
+    )
     assert (tmp_path / "bases.png").read_bytes()[1:4] == b"PNG"
     assert main([*arguments, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)

@@ -233,16 +233,23 @@ def test_what_was_found_is_said_by_one_command_that_train_understands(tmp_path):
         "x", trials, space, base, compared(np.ones(50, int), np.zeros(50, int), 1), {},
         RECIPES["feature_extraction"], {}, tmp_path,
     )  # fmt: skip
-    options = parser("tune").parse_args(["tune", "my photos", "--seed", "3", "--label", "kind"])
+    options = ["tune", "my photos", "--seed", "3", "--label", "kind", "--val-fraction", "0.3"]
+    options = parser("tune").parse_args([*options, "--classes", "ant", "bee"])
     words = shlex.split(tune_command._command(options, tuning))
     assert words[:3] == ["tl-keras", "train", "my photos"]
     given = parser("train").parse_args(words[1:])
     assert (given.backbone, given.weights, given.image_size) == ("mobilenet_v2", "imagenet", 128)
     assert (given.head, given.seed, given.label) == ("wide", 3, "kind")
+    # Parted and read the same way: what the search set aside is not trained on.
+    assert (given.val_fraction, given.classes) == (0.3, ["ant", "bee"])
     assert given.recipe == str(tmp_path / "best.toml")
     assert tuning.recipe.dropout == 0.4
     plain = shlex.split(tune_command._plain(options))
-    assert plain == ["tl-keras", "train", "my photos", "--label", "kind", "--seed", "3"]
+    assert plain == ["tl-keras", "train", *shlex.split(
+        "'my photos' --label kind --classes ant bee --val-fraction 0.3 --seed 3"
+    )]  # fmt: skip
+    usual = parser("tune").parse_args(["tune", "photos"])
+    assert tune_command._plain(usual) == "tl-keras train photos"
 
 
 @pytest.mark.slow

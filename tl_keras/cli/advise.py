@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from tl_keras.cli.opening import open_given, words_for_reader
 from tl_keras.cli.options import add_data_format, add_json, messages, print_json
 from tl_keras.cli.startup import start_keras
 
@@ -85,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     with messages(options.json):
         start_keras()
         advice = _advice(options)
-    command = advice.command(options.data, *_reading(options))
+    command = advice.command(options.data, *words_for_reader(options))
     if options.json:
         print_json({**advice.as_dict(), "command": command})
     else:
@@ -94,7 +95,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _advice(options: argparse.Namespace) -> Any:
-    from tl_keras.cli.opening import open_given
     from tl_keras.selection import advise
     from tl_keras.selection.candidates import asked_for
 
@@ -113,15 +113,3 @@ def _advice(options: argparse.Namespace) -> Any:
         resize=options.resize,
         cache=options.feature_cache,
     )
-
-
-def _reading(options: argparse.Namespace) -> list[str]:
-    """What was said about how DATA is read, for the next command."""
-    given = {
-        "--data-format": options.data_format,
-        "--label": options.label,
-        "--masks": options.masks,
-        "--background": options.background,
-    }
-    words = [word for name, value in given.items() if value for word in (name, value)]
-    return [*words, *(["--classes", *options.classes] if options.classes else [])]

@@ -45,3 +45,15 @@ def asked_of_reader(options: argparse.Namespace) -> dict[str, Any]:
         "kind": options.masks,
     }
     return {name: value for name, value in asked.items() if value is not None}
+
+
+def words_for_reader(options: argparse.Namespace) -> list[str]:
+    """The same as words of a command that is to read DATA as this one did."""
+    given = {
+        "--data-format": options.data_format,
+        "--label": options.label,
+        "--masks": options.masks,
+        "--background": options.background,
+    }
+    words = [word for name, value in given.items() if value for word in (name, value)]
+    return [*words, *(["--classes", *options.classes] if options.classes else [])]

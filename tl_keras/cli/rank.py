@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from tl_keras.cli.opening import open_given, words_for_reader
 from tl_keras.cli.options import add_data_format, add_json, messages, print_json
 from tl_keras.cli.plot_file import plot_file
 from tl_keras.cli.startup import start_keras
@@ -72,7 +73,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _ranking(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
-    from tl_keras.cli.opening import open_given
     from tl_keras.selection import rank
     from tl_keras.selection.candidates import asked_for
 
@@ -110,9 +110,8 @@ def _print(ranking: Any, options: argparse.Namespace, plot: Path | None) -> None
             "Training with one once (--backbone mobilenet_v2) fetches them, given a network."
         )
     best = ranking.best
-    print(
-        f"\nnext: tl-keras train {shlex.quote(options.data)} --backbone {best.backbone} "
-        f"--weights {best.weights} --image-size {best.image_size}"
-    )
+    words = ["tl-keras", "train", options.data, *words_for_reader(options)]
+    words += ["--backbone", best.backbone, "--weights", best.weights]
+    print(f"\nnext: {shlex.join([*words, '--image-size', str(best.image_size)])}")
     if plot:
         print(f"Plot: {plot}")

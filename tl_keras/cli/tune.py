@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.cli import choices
+from tl_keras.cli.opening import open_given, words_for_reader
 from tl_keras.cli.options import add_data_format, add_json, messages, percent, print_json
 from tl_keras.cli.startup import start_keras
 
@@ -27,6 +28,8 @@ the defaults are trained anew with three other seeds and compared on images that
 test part of DATA, or a part that is set aside. The same command goes on where it was left, with
 more --trials, too; two of it at once share the work. Needs Optuna: pip install 'tl-keras[tune]'
 """
+
+_HELD_OUT = 0.2  # as `tl-keras train` has it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--val-fraction",
         type=float,
-        default=0.2,
+        default=_HELD_OUT,
         metavar="F",
         help="of the images each part that DATA does not bring (default: 0.2)",
     )
@@ -127,7 +130,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _tuned(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
-    from tl_keras.cli.opening import open_given
     from tl_keras.selection.search_space import search_space
     from tl_keras.selection.tuning_storage import optuna_here
 
@@ -161,13 +163,12 @@ def _tuned(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
 
 def _plain(options: argparse.Namespace) -> str:
     """``tl-keras train`` on the same data."""
-    given = ["tl-keras", "train", options.data]
+    given = ["tl-keras", "train", options.data, *words_for_reader(options)]
     named = {
-        "--data-format": options.data_format,
-        "--label": options.label,
         "--backbone": options.backbone,
         "--weights": options.weights,
         "--image-size": options.image_size,
+        "--val-fraction": None if options.val_fraction == _HELD_OUT else options.val_fraction,
         "--seed": options.seed or None,
     }
     for name, value in named.items():
