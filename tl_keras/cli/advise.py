@@ -4,7 +4,13 @@ import argparse
 from typing import Any
 
 from tl_keras.cli.opening import open_given, words_for_reader
-from tl_keras.cli.options import add_data_format, add_json, messages, print_json
+from tl_keras.cli.options import (
+    add_bases_at_hand,
+    add_data_format,
+    add_json,
+    messages,
+    print_json,
+)
 from tl_keras.cli.startup import start_keras
 
 _EXAMPLES = """\
@@ -29,13 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("data", metavar="DATA", help="labelled images, as for `tl-keras train`")
     add_data_format(parser)
-    parser.add_argument(
-        "--backbones",
-        nargs="+",
-        metavar="NAME",
-        help="choose among these: NAME, NAME@224 (image size, px) or NAME+bundled (default: every "
-        "base whose weights ship with tl_keras or lie in Keras' cache)",
-    )
+    add_bases_at_hand(parser, "choose among")
     parser.add_argument(
         "--max-parameters", type=float, metavar="N", help="of the base, without a head"
     )
@@ -58,13 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=30.0,
         metavar="M",
         help="the longest that training may take here (default: 30)",
-    )
-    parser.add_argument(
-        "--images",
-        type=int,
-        default=4_000,
-        metavar="N",
-        help="look at so many images at most, drawn by class (default: 4000)",
     )
     parser.add_argument(
         "--resize",

@@ -109,6 +109,29 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bases_at_hand(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--backbones`` and ``--images`` of commands that look at bases without training them.
+
+    Args:
+        parser: Of the command.
+        what: It does with them, a verb or two.
+    """
+    parser.add_argument(
+        "--backbones",
+        nargs="+",
+        metavar="NAME",
+        help=f"{what} these: NAME, NAME@224 (image size, px) or NAME+bundled (default: every base "
+        "whose weights ship with tl_keras or lie in Keras' cache)",
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=4_000,
+        metavar="N",
+        help="look at so many images at most, drawn by class (default: 4000)",
+    )
+
+
 @contextlib.contextmanager
 def messages(as_json: bool) -> Iterator[None]:
     """Within, plain prints go to standard error if the result is JSON."""

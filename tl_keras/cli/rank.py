@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.cli.opening import open_given, words_for_reader
-from tl_keras.cli.options import add_data_format, add_json, messages, print_json
+from tl_keras.cli.options import (
+    add_bases_at_hand,
+    add_data_format,
+    add_json,
+    messages,
+    print_json,
+)
 from tl_keras.cli.plot_file import plot_file
 from tl_keras.cli.startup import start_keras
 
@@ -32,20 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("data", metavar="DATA", help="labelled images, as for `tl-keras train`")
     add_data_format(parser)
-    parser.add_argument(
-        "--backbones",
-        nargs="+",
-        metavar="NAME",
-        help="compare these: NAME, NAME@224 (image size, px) or NAME+bundled (default: every base "
-        "whose weights ship with tl_keras or lie in Keras' cache)",
-    )
-    parser.add_argument(
-        "--images",
-        type=int,
-        default=4_000,
-        metavar="N",
-        help="look at so many images at most, drawn by class (default: 4000)",
-    )
+    add_bases_at_hand(parser, "compare")
     parser.add_argument(
         "--feature-cache",
         metavar="DIR",
