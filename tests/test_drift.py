@@ -153,6 +153,7 @@ def test_the_command_tells_the_same_source_from_another(trained, tmp_path, monke
     said = capsys.readouterr().out
     assert "Drift: the new images differ almost wholly" in said and "broken.jpg" in said
     page = (tmp_path / "drift-dark.html").read_text()
+    assert "<h1>dark against model</h1>" in page
     assert page.count("<figure>") == 40 and "broken.jpg" in page and "<script" not in page
 
 

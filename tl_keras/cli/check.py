@@ -8,6 +8,7 @@ from typing import Any
 
 from tl_keras.cli import choices
 from tl_keras.cli.options import add_data_format, add_json, messages, print_json
+from tl_keras.cli.page_file import add_page, called, page_file
 from tl_keras.errors import InputError
 
 _EXAMPLES = """\
@@ -37,12 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("data", metavar="DATA", help="what `tl-keras train` takes")
     add_data_format(parser)
-    parser.add_argument(
-        "--html",
-        metavar="PAGE",
-        help="where the page with the pictures goes (default: check-NAME.html in this folder; "
-        "none under --json)",
-    )
+    add_page(parser, "check")
     parser.add_argument(
         "--fix",
         metavar="TABLE.csv",
@@ -76,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
     began = time.perf_counter()
     fix = _new_table(options.fix)
-    page = _page(options)
+    page = page_file(options, options.data)
     if options.weights == "none":
         raise InputError("random weights see nothing; give --weights, or --no-features")
     with messages(options.json):
@@ -87,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.json:
             _print(examples, findings, seconds)
         if page:
-            title = f"Check of {_name(options.data)}"
+            title = f"Check of {called(options.data)}"
             write_check_page(page, findings, examples, title=title)
             print(f"\nThe pictures: {page}")
         if fix:
@@ -157,23 +153,6 @@ def _print_fixed(result: Any, fix: Path) -> None:
 
 def _short(path: str, root: str) -> str:
     return path.removeprefix(f"{root}/") if root else path
-
-
-def _name(data: str) -> str:
-    """What a folder, a file or an address is called."""
-    return Path(data).resolve().stem or "data"
-
-
-def _page(options: argparse.Namespace) -> Path | None:
-    """The page to write, found writable before anything is computed."""
-    if options.html is None:
-        return None if options.json else Path(f"check-{_name(options.data)}.html")
-    page = Path(options.html)
-    if page.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--html {page} is no .html file; name one, such as check.html")
-    if not page.parent.is_dir():
-        raise InputError(f"--html {page}: there is no folder {page.parent}; make it first")
-    return page
 
 
 def _new_table(name: str | None) -> Path | None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from tl_keras.cli.files import image_files
 from tl_keras.cli.options import add_json, messages, print_json
+from tl_keras.cli.page_file import add_page, called, page_file
 from tl_keras.cli.startup import start_keras
-from tl_keras.errors import InputError
 
 _EXAMPLES = """\
 examples:
@@ -40,12 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="images to compare with (default: those that the model remembers)",
     )
-    parser.add_argument(
-        "--html",
-        metavar="PAGE",
-        help="where the page with the pictures goes (default: drift-NAME.html in this folder; "
-        "none under --json)",
-    )
+    add_page(parser, "drift")
     parser.add_argument(
         "--fail-on-drift", action="store_true", help="exit with 3 where drift is found, for scripts"
     )
@@ -59,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     began = time.perf_counter()
     new = image_files(options.new)
     reference = None if options.reference is None else image_files(options.reference)
-    page = _page(options)
+    page = page_file(options, options.new[0])
     with messages(options.json):
         start_keras()
         from tl_keras.artefact.drift import drift
@@ -79,24 +74,11 @@ def run(options: argparse.Namespace) -> int:
         for place in result.farthest(5):
             print(f"  {result.new.paths[place]}")
         if page is not None:
-            _write(page, result, predictor, Path(options.new[0]).name, skipped)
+            _write(page, result, predictor, called(options.new[0]), skipped)
             print(f"The pictures: {page}")
     if options.json:
         print_json({**result.as_dict(), "seconds": round(time.perf_counter() - began, 1)})
     return 3 if options.fail_on_drift and result.found["drift"] else 0
-
-
-def _page(options: argparse.Namespace) -> Path | None:
-    """The page to write, found writable before anything is computed."""
-    if options.html is None:
-        name = Path(options.new[0]).resolve().stem or "new"
-        return None if options.json else Path(f"drift-{name}.html")
-    page = Path(options.html)
-    if page.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--html {page} is no .html file; name one, such as drift.html")
-    if not page.parent.is_dir():
-        raise InputError(f"--html {page}: there is no folder {page.parent}; make it first")
-    return page
 
 
 def _write(page: Path, result: Any, predictor: Any, name: str, skipped: list[Any]) -> None:
