@@ -19,13 +19,14 @@ from tl_keras.tasks.registry import get_task
 
 if TYPE_CHECKING:
     from tl_keras.data.examples import Examples
+    from tl_keras.tasks.task import Task
 
 
 def rows_of(
     done: Sequence[Combination],
     runs: RunFolder,
     vals: Sequence["Examples"],
-    task: str,
+    task: "Task",
     answers: Path,
     verbose: bool,
 ) -> list[Compared]:
@@ -35,7 +36,7 @@ def rows_of(
         done: Bases with recipes of which a run of every seed is there.
         runs: Where.
         vals: Validation images of each seed.
-        task: Name of the task.
+        task: What they were trained for.
         answers: Folder to keep in which images were answered rightly.
         verbose: Whether progress goes to standard error.
 
@@ -58,9 +59,9 @@ def rows_of(
             first = first or call
             timed[structure] = in_turns(first, call)
         rows.append(_row(one, names, runs, said[one], found_by))
-        if task == "classify":
+        if task.right is not None:
             rights[one.name] = [
-                _right(opened, folder, val, answers / f"{name}.npy")
+                _right(task.right, opened, folder, val, answers / f"{name}.npy")
                 for folder, val, name in zip(folders, vals, names, strict=True)
             ]
     # The first was called in turns with each, also with itself.
@@ -137,15 +138,17 @@ def _seconds(said: Mapping[str, Any], found_by: Mapping[str, float]) -> float:
     return said["seconds"] + sum(found_by.get(key, 0.0) for key in found)
 
 
-def _right(opened: Callable[[Path], Any], folder: Path, val: "Examples", kept: Path) -> np.ndarray:
-    """Which images a classifier names rightly, int8 (N,)."""
+def _right(
+    right: Callable[..., np.ndarray], opened: Callable[[Path], Any], folder: Path, val: "Examples",
+    kept: Path,
+) -> np.ndarray:  # fmt: skip
+    """Which images a model answers rightly, int8 (N,)."""
     # Older than the model: of one that was deleted by hand and trained again.
     if kept.exists() and kept.stat().st_mtime >= (folder / "model.keras").stat().st_mtime:
         return np.load(kept, allow_pickle=False)
-    truths, predictions = opened(folder).judged(val)
-    right = (np.argmax(predictions, axis=1) == np.asarray(truths)).astype(np.int8)
-    np.save(kept, right)
-    return right
+    found = right(*opened(folder).judged(val)).astype(np.int8)
+    np.save(kept, found)
+    return found
 
 
 def _judged(

@@ -18,7 +18,6 @@ from tl_keras.selection.compared_rows import rows_of
 from tl_keras.selection.compared_runs import Combination, RunFolder, combinations
 from tl_keras.selection.comparison import Comparison
 from tl_keras.selection.comparison_files import write_files
-from tl_keras.tasks.kinds import OPEN_SET, POOLED
 from tl_keras.tasks.registry import get_task
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def compare(
     record, folder = get_task(task), Path(output)
     numbers = tuple(range(seed, seed + seeds))
     shares = [
-        train_val_test(examples, val_fraction, number, split_by, task in OPEN_SET)
+        train_val_test(examples, val_fraction, number, split_by, record.open_set)
         for number in numbers
     ]
     prepared = [
@@ -116,7 +115,7 @@ def compare(
         ]
         features = feature_cache or folder / "features"
         words = [*options, "--task", task]
-        if task in POOLED:
+        if record.pooled:
             words += ["--feature-cache", str(features)]
         failed = _train(asked, runs, tables, numbers, words, list(splits.values()), verbose)
         done = [one for one in asked if one.name not in failed]
@@ -124,7 +123,7 @@ def compare(
             name, reason = next(iter(failed.items()))
             raise InputError(f"none could be trained; {name}: {reason}")
         vals = [parts[1] for parts in prepared]
-        rows = rows_of(done, runs, vals, task, folder / "answers", verbose)
+        rows = rows_of(done, runs, vals, record, folder / "answers", verbose)
         figure = next(iter(record.headline(runs.said(done[0].name)["metrics"])))
         comparison = Comparison(
             tuple(rows), figure, task, len(prepared[0][0]), len(vals[0]), numbers,

@@ -80,7 +80,7 @@ class Trainer:
             resize=self.resize, target=run.task.target,
         )  # fmt: skip
         truths, said = judge(run.task, run.final, batches, "comparing")
-        return np.asarray(said).argmax(axis=-1) == np.asarray(truths)
+        return run.task.right(truths, said)
 
 
 class EpochReports(keras.callbacks.Callback):

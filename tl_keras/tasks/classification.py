@@ -161,6 +161,10 @@ class Classification(Task):
         scaled, promises = measured_promises(truths, predictions, settings)
         return {**evaluate_classification(truths, scaled, names), **promises}
 
+    def right(self, truths: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
+        """Where the most probable class is the true one, bool (N,)."""
+        return np.asarray(predictions).argmax(axis=-1) == np.asarray(truths)
+
     def headline(self, metrics: Mapping[str, Any]) -> dict[str, Figure]:
         """Accuracy, balanced accuracy and macro F1."""
         shown = {

@@ -1,7 +1,7 @@
 """What a task record holds: from the table to targets, from outputs to answers and figures."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -61,6 +61,8 @@ class Task(abc.ABC):
         tiles: Whether it can look at large images tile by tile.
         draws: Whether there is a picture of its answers.
         explains: Whether answers have ``probabilities`` by name, of one vector an image.
+        right: From truths and predictions to which answers are right, bool (N,); None where an
+            answer is not simply right or wrong.
         worst_note: A sentence above the pictures of the worst images.
         pace: Of a task that is not pooled.
         heads: What the part behind the base may be; none where there is no choice.
@@ -82,6 +84,7 @@ class Task(abc.ABC):
     tiles: bool = False
     draws: bool = False
     explains: bool = False
+    right: Callable[[Sequence[Any], Sequence[Any]], np.ndarray] | None = None
     worst_note: str = ""
     pace: Pace = Pace()
     heads: tuple[str, ...] = ()
