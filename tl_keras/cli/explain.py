@@ -88,6 +88,7 @@ def _explained(
     predictor: Any, paths: list[str], methods: list[str], class_name: str | None, folder: Path
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Draw each; what was found of those that can be read, and which cannot."""
+    from tl_keras.artefact.explaining import explained
     from tl_keras.cli.drawing import free_name
 
     found: list[dict[str, Any]] = []
@@ -96,9 +97,11 @@ def _explained(
     bar = tqdm(total=len(paths), desc="  explaining", unit="image", disable=len(paths) < 2)
     for start in range(0, len(paths), _AT_ONCE):
         some = paths[start : start + _AT_ONCE]
-        readable = [path for path in some if _readable(predictor, path, skipped)]
+        seen = [(_seen(predictor, path, skipped), path) for path in some]
+        readable = [pair for pair in seen if pair[0] is not None]
         if readable:
-            for one in predictor.explain(readable, methods, class_name):
+            images, names = zip(*readable, strict=True)
+            for one in explained(predictor, images, names, methods, class_name):
                 file = folder / f"{free_name(Path(one.source).stem, taken)}.png"
                 _draw(predictor, one, file)
                 said = {"class_name": one.class_name, "probability": one.probability}
@@ -108,16 +111,16 @@ def _explained(
     return found, skipped
 
 
-def _readable(predictor: Any, path: str, skipped: list[dict[str, str]]) -> bool:
+def _seen(predictor: Any, path: str, skipped: list[dict[str, str]]) -> Any:
+    """An image in the model's square; None where it cannot be read."""
     from tl_keras.data.decoding import load_image
 
     try:
-        load_image(path, predictor.image_size, predictor.resize)
+        return load_image(path, predictor.image_size, predictor.resize)
     except InputError as problem:
         skipped.append({"path": path, "reason": str(problem)})
         print(f"tl-keras: left out: {problem}", file=sys.stderr)
-        return False
-    return True
+        return None
 
 
 def _draw(predictor: Any, one: Any, file: Path) -> None:
