@@ -7,13 +7,12 @@ import sys
 import time
 from dataclasses import replace
 
-import h5py
 import keras
 import numpy as np
 import pytest
 import tiny_backbone
-from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from PIL import Image
+from tiny_home import keras_home
 
 import tl_keras as tl
 from tl_keras.backbones import registry
@@ -39,27 +38,11 @@ TINY, TINIER = "tiny_advised@64", "tiny_advised@32"
 BRIEF = TrainingTime(1.0, 2.0, 3.0, 4.0, "timed")
 
 
-def _tiny(input_shape, weights=None):
-    assert weights is None  # else the builder would fetch them
-    return tiny_backbone.base(input_shape)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A Keras cache with weights (random ones) of a tiny base for two image sizes."""
     home = tmp_path_factory.mktemp("keras")
-    (home / "models").mkdir()
-    record = Backbone(
-        "tiny_advised", _tiny, image_size=64, preprocessing="tf", weights=("imagenet",),
-        weights_file="tiny_advised_{size}.h5",
-    )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry._RECORDS, record.name, record)
-        patch.setenv("KERAS_HOME", str(home))
-        for size in (32, 64):
-            keras.utils.set_random_seed(size)
-            with h5py.File(home / "models" / f"tiny_advised_{size}.h5", "w") as file:
-                save_weights_to_hdf5_group(file, tiny_backbone.base((64, 64, 3)))
+    with keras_home(home, "tiny_advised", (32, 64)):
         yield home
 
 

@@ -8,12 +8,10 @@ import keras
 import numpy as np
 import pytest
 import tiny_backbone
-from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras.src.utils import file_utils
+from tiny_home import keras_home
 
 import tl_keras as tl
-from tl_keras.backbones import registry
-from tl_keras.backbones.record import Backbone
 from tl_keras.backbones.registry import get_backbone, list_backbones
 from tl_keras.backbones.weight_files import file_for, files_at_hand, weights_folder
 from tl_keras.cli.main import main
@@ -30,29 +28,14 @@ _COST = ("milliseconds", "images_per_second", "seconds")
 BUNDLED, TINY, TINIER = "mobilenet_v3_small+bundled@64", "tiny_ranked@64", "tiny_ranked@32"
 
 
-def _tiny(input_shape, weights=None):
-    assert weights is None  # else the builder would fetch them
-    return tiny_backbone.base(input_shape)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A Keras cache with two good files of weights (random ones) and two damaged ones."""
     home = tmp_path_factory.mktemp("keras")
-    (home / "models").mkdir()
-    record = Backbone(
-        "tiny_ranked", _tiny, image_size=64, preprocessing="tf", weights=("imagenet",),
-        weights_file="tiny_ranked_{size}.h5",
-    )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry._RECORDS, record.name, record)
-        for size in (64, 96, 224):
-            keras.utils.set_random_seed(size)
-            base = tiny_backbone.base((64, 64, 3))
-            if size == 96:
-                base.weights[0].assign(np.full(base.weights[0].shape, np.nan))
-            with h5py.File(home / "models" / f"tiny_ranked_{size}.h5", "w") as file:
-                save_weights_to_hdf5_group(file, base)
+    with keras_home(home, "tiny_ranked", (64, 224)) as write:
+        damaged = tiny_backbone.base((64, 64, 3))
+        damaged.weights[0].assign(np.full(damaged.weights[0].shape, np.nan))
+        write(96, damaged)
         (home / "models" / "tiny_ranked_128.h5").write_bytes(b"half a file")
         (home / "models" / "resnet50_weights_tf_dim_ordering_tf_kernels.h5").touch()  # with its top
         yield home
@@ -61,7 +44,6 @@ def home(tmp_path_factory):
 @pytest.fixture
 def cached(home, monkeypatch):
     """That cache, and no way to fetch anything."""
-    monkeypatch.setenv("KERAS_HOME", str(home))
     monkeypatch.setattr(file_utils, "get_file", lambda *_, **__: pytest.fail("a download"))
     return home
 
@@ -71,12 +53,9 @@ def ranked(home, photos, tmp_path_factory):
     """(ranking of two bases, of the other alone from the cache, examples)."""
     examples = tl.data.from_folder(photos, progress=False)
     folder = tmp_path_factory.mktemp("features")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_HOME", str(home))
-        once, again = (
-            tl.rank(examples, names, cache=folder, verbose=False)
-            for names in ([TINY, TINIER], [TINY])
-        )
+    once, again = (
+        tl.rank(examples, names, cache=folder, verbose=False) for names in ([TINY, TINIER], [TINY])
+    )
     return once, again, examples
 
 
