@@ -168,6 +168,10 @@ def test_what_cannot_be_compared_is_said(trained, tmp_path, capsys):
     few = [str(path) for path in sorted((trained / "same").iterdir())[:3]]
     with pytest.raises(InputError, match="3 new images say nothing of a shift"):
         tl.drift(trained / "model", few)
+    with pytest.raises(InputError, match=r"0 of 1 reference images can be read.*nowhere: no such"):
+        tl.drift(trained / "model", few, ["nowhere"])
+    with pytest.raises(InputError, match=r"3 of 4 new images can be read.*json: not an image"):
+        tl.drift(trained / "model", [*few, trained / "model" / "model.json"])
     bare = tmp_path / "bare"
     shutil.copytree(trained / "model", bare)
     (bare / "features.npz").unlink()

@@ -12,7 +12,7 @@ from tl_keras.artefact.class_features import ClassFeatures, read_features
 from tl_keras.artefact.predictor import Predictor, load
 from tl_keras.data.decoding import load_image
 from tl_keras.errors import InputError
-from tl_keras.evaluation.drift.comparing import compare
+from tl_keras.evaluation.drift.comparing import LEAST, compare
 from tl_keras.evaluation.intervals import proportion
 from tl_keras.evaluation.out_of_domain import judged
 
@@ -98,7 +98,7 @@ def drift(
         rows = _remembered(predictor, extract.output_shape[-1])
         old, old_said = rows, _said(predictor, head, rows)
     else:
-        known = seen(predictor, extract, head, reference, "reference", verbose)
+        known = seen(predictor, extract, head, reference, "reference images", verbose)
         old, old_said = known.features, known.said
     shown = seen(predictor, extract, head, new, "new images", verbose)
     found = compare(old, shown.features, old_said, shown.said, predictor.names)
@@ -110,7 +110,11 @@ def seen(
     predictor: Predictor, extract: Any, head: Any, paths: Sequence[str | Path], what: str,
     verbose: bool,
 ) -> Seen:  # fmt: skip
-    """Features and predictions of the images that can be read."""
+    """Features and predictions of the images that can be read.
+
+    Raises:
+        InputError: Some cannot be read, and too few are left.
+    """
     read, rows, skipped = [], [], []
     step = predictor.task.batch_size
     bar = tqdm(total=len(paths), desc=f"  {what}", unit="image", disable=not verbose,
@@ -127,6 +131,11 @@ def seen(
             if images:
                 rows.append(np.asarray(extract.predict_on_batch(np.stack(images)), "float32"))
             bar.update(len(paths[start : start + step]))
+    if len(read) < LEAST and skipped:
+        raise InputError(
+            f"{len(read)} of {len(paths)} {what} can be read, and {LEAST} or more are needed, "
+            f"better 100; the first that cannot: {skipped[0][1]}"
+        )
     features = np.concatenate(rows) if rows else np.zeros((0, extract.output_shape[-1]), "float32")
     return Seen(read, features, _said(predictor, head, features), skipped)
 
