@@ -1,6 +1,7 @@
 """rank: every base at hand compared without training, download or a look at a test part."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import h5py
@@ -225,11 +226,13 @@ def test_unbeaten_are_those_that_no_other_beats(seed):
 
 
 def test_the_command(cached, photos, tmp_path, capsys):
+    photos = shutil.copytree(photos, tmp_path / "photos")
+    (photos / "rings" / "broken.jpg").write_bytes(b"no image")
     arguments = ["rank", str(photos), "--backbones", TINY, "--images", "20"]
     arguments += ["--feature-cache", str(tmp_path / "features"), "--data-format", "folder"]
     assert main([*arguments, "--plot", str(tmp_path / "bases.png")]) == 0
     shown = capsys.readouterr().out
-    assert "20 images of 2 classes, drawn from 40" in shown and TINY in shown
+    assert "20 images of 2 classes, drawn from 40 (1 file was left out" in shown and TINY in shown
     assert shown.splitlines()[-2] == (
         f"next: tl-keras train {photos} --data-format folder --backbone tiny_ranked --weights "
         "imagenet --image-size 64"
@@ -238,6 +241,7 @@ def test_the_command(cached, photos, tmp_path, capsys):
     assert main([*arguments, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["images"] == 20 and [row["cached"] for row in printed["rows"]] == [True]
+    assert "broken.jpg" in printed["skipped"][0][0]
 
 
 @pytest.mark.parametrize(
@@ -247,6 +251,7 @@ def test_the_command(cached, photos, tmp_path, capsys):
         (["PHOTOS", "--backbones", "mobilenet_v9"], "unknown backbone"),
         (["PHOTOS", "--images", "2"], "number of images"),
         (["PHOTOS", "--plot", "."], "--plot cannot be written"),
+        (["PHOTOS", "--plot", "bases.html"], "no .png file"),
         (["PHOTOS", "--seed", "-1"], "seed"),
         (["PHOTOS/rings"], "no class folders"),
     ],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tl_keras.cli import choices
-from tl_keras.cli.options import add_data_format, add_json, messages, print_json
+from tl_keras.cli.options import add_data_format, add_json, left_out, messages, print_json
 from tl_keras.cli.startup import standard_error_to_nowhere
 from tl_keras.errors import InputError
 from tl_keras.tasks.kinds import KINDS
@@ -140,10 +140,9 @@ def _compared(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
     examples = open_given(options, options.task)
     output = options.output or f"saved_models/{choices.data_name(options.data)}-compared"
     skipped = [list(item) for item in examples.skipped]
-    left_out = f" ({len(skipped)} files were left out: see `tl-keras check`)" if skipped else ""
     print(
-        f"{len(asked)} to compare on {len(examples):,} images{left_out}, {options.seeds} of each, "
-        f"into {output}.",
+        f"{len(asked)} to compare on {len(examples):,} images{left_out(len(skipped))}, "
+        f"{options.seeds} of each, into {output}.",
         flush=True,
     )
     try:

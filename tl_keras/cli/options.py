@@ -153,3 +153,14 @@ def percent(figure: dict[str, float | None]) -> str:
         return f"{100 * figure['value']:.1f} %"
     value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
     return f"{value:.1f} % (95 % interval {low:.1f} to {high:.1f})"
+
+
+def left_out(files: int) -> str:
+    """How many files were left out, in brackets behind the number of images; or nothing.
+
+    Example:
+        >>> left_out(1), left_out(0)
+        (' (1 file was left out: see `tl-keras check`)', '')
+    """
+    were = "1 file was" if files == 1 else f"{files:,} files were"
+    return f" ({were} left out: see `tl-keras check`)" if files else ""

@@ -18,6 +18,8 @@ def plot_file(text: str | None, such_as: str) -> Path | None:
     if text is None:
         return None
     path = Path(text)
+    if path.suffix.lower() != ".png" and not path.is_dir():
+        raise InputError(f"--plot {path} is no .png file; name one, such as {such_as}")
     try:
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder")

@@ -10,6 +10,7 @@ from tl_keras.cli.options import (
     add_bases_at_hand,
     add_data_format,
     add_json,
+    left_out,
     messages,
     print_json,
 )
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({**ranking.as_dict(), "skipped": skipped, "plot": str(plot) if plot else None})
     else:
-        _print(ranking, options, plot)
+        _print(ranking, options, plot, len(skipped))
     return 0
 
 
@@ -82,12 +83,12 @@ def _ranking(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
     return ranking, [list(item) for item in examples.skipped]
 
 
-def _print(ranking: Any, options: argparse.Namespace, plot: Path | None) -> None:
+def _print(ranking: Any, options: argparse.Namespace, plot: Path | None, skipped: int) -> None:
     from tl_keras.backbones.weight_files import weights_folder
 
     drawn = f", drawn from {ranking.of:,}" if ranking.of > ranking.images else ""
     print(
-        f"{ranking.images:,} images of {ranking.classes} classes{drawn}; "
+        f"{ranking.images:,} images of {ranking.classes} classes{drawn}{left_out(skipped)}; "
         f"{100 * ranking.majority:.0f} % are of the commonest.\n"
     )
     print(ranking.table())
