@@ -428,6 +428,9 @@ def test_wrong_arguments_are_refused(examples, given, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             tl.tune(examples, tmp_path / name, **{**given, "trials": 2, **more})
+    two = examples.subset([np.flatnonzero(examples.labels == k)[i] for k in (0, 1) for i in (0, 1)])
+    with pytest.raises(InputError, match="three distinct images of each class"):
+        tl.tune(two, tmp_path / "two", **given)
 
 
 def test_importance_is_of_enough_trials_and_finds_what_matters(tmp_path, recwarn):

@@ -8,7 +8,14 @@ from typing import Any
 
 from tl_keras.cli import choices
 from tl_keras.cli.opening import open_given, words_for_reader
-from tl_keras.cli.options import add_data_format, add_json, messages, percent, print_json
+from tl_keras.cli.options import (
+    add_data_format,
+    add_json,
+    left_out,
+    messages,
+    percent,
+    print_json,
+)
 from tl_keras.cli.startup import start_keras
 
 _EXAMPLES = """\
@@ -140,6 +147,9 @@ def _tuned(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
     base = choices.base(options.backbone, options.weights, options.image_size)
     choices.check_base(base)
     examples = open_given(options)
+    skipped = [list(item) for item in examples.skipped]
+    if skipped:
+        print(f"{len(examples):,} images{left_out(len(skipped))}.", flush=True)
     output = options.output or str(Path("tuned") / choices.data_name(options.data))
     from tl_keras.selection import tune
 
@@ -158,7 +168,7 @@ def _tuned(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
         val_fraction=options.val_fraction,
         seed=options.seed,
     )
-    return tuning, [list(item) for item in examples.skipped]
+    return tuning, skipped
 
 
 def _plain(options: argparse.Namespace) -> str:

@@ -59,5 +59,13 @@ def tuning_data(examples: "Examples", fraction: float, seed: int) -> TuningData:
         final = examples.part("val")
     else:
         source, final = source.split(fraction, seed=seed)
-    train, val = source.split(fraction, seed=seed)
+    try:
+        train, val = source.split(fraction, seed=seed)
+    except InputError as problem:
+        if examples.parts:
+            raise
+        raise InputError(
+            f"{problem} (a part was set aside before, to compare on in the end: a search needs "
+            "three distinct images of each class)"
+        ) from None
     return TuningData(train, val, final, brought)
