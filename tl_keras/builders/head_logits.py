@@ -16,7 +16,7 @@ def has_plain_head(model: keras.Model) -> bool:
         model: Any; ensembles and models of words have no such head.
 
     Example:
-        >>> model = build_classifier("mobilenet_025", 3, image_size=32, weights=None)
+        >>> model = tl.build_classifier("mobilenet_025", 3, image_size=32, weights=None)
         >>> has_plain_head(model)
         True
     """
@@ -63,7 +63,7 @@ def head_logits(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
         InputError: The model has no plain head.
 
     Example:
-        >>> model = build_classifier("mobilenet_025", 3, image_size=32, weights=None)
+        >>> model = tl.build_classifier("mobilenet_025", 3, image_size=32, weights=None)
         >>> head_logits(model)(np.zeros((2, 256), "float32")).tolist()
         [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """

@@ -59,7 +59,7 @@ def spent(seconds: float) -> str:
 
     Example:
         >>> spent(3.21), spent(75), spent(7300)
-        ('3.2 s', '1 min 15 s', '2 h 2 min')
+        ('3.2 s', '1 min 15 s', '2 h 1 min')
     """
     if seconds < 60:
         return f"{seconds:.1f} s"

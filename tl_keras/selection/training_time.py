@@ -100,7 +100,7 @@ def measure_pace(
         recipe: To be timed.
 
     Example:
-        >>> recipe = RECIPES["fine_tune"]
+        >>> recipe = tl.training.recipes.RECIPES["fine_tune"]
         >>> measure_pace(model, 1.0, 0.03, (train, val), "crop", recipe).step  # doctest: +SKIP
         0.11
     """
@@ -137,8 +137,9 @@ def training_time(recipe: Recipe, pace: Pace, images: int, held_out: int) -> Tra
 
     Example:
         >>> pace = Pace(1.0, 0.01, 0.001, 0.002, 0.04, 5.0, True)
-        >>> round(training_time(RECIPES["fine_tune"], pace, 200, 50).base)
-        100
+        >>> recipe = tl.training.recipes.RECIPES["fine_tune"]
+        >>> round(training_time(recipe, pace, 200, 50).base)
+        84
     """
     frozen = [stage for stage in recipe.stages if stage.frozen]
     trained = [stage for stage in recipe.stages if not stage.frozen]

@@ -49,7 +49,7 @@ def compare(
 
     Example:
         >>> rng = np.random.default_rng(0)
-        >>> found = compare(rng.normal(0, 1, (50, 8)), rng.normal(3, 1, (40, 8)))
+        >>> found = compare(rng.normal(5, 1, (50, 8)), rng.normal(range(8), 1, (40, 8)))
         >>> found["drift"], found["far"]["value"]
         (True, 1.0)
     """

@@ -17,7 +17,8 @@ def settings_told(recipe: Recipe, **others: Any) -> dict[str, Any]:
         others: Numbers, texts and Booleans; None is left out.
 
     Example:
-        >>> told = settings_told(Recipe("mine", (Stage("head", 2),), "a try"), seed=3)
+        >>> recipe = Recipe("mine", (tl.Stage("head", epochs=2),), "a try")
+        >>> told = settings_told(recipe, seed=3)
         >>> told["seed"], told["recipe.name"], told["stage_1.epochs"]
         (3, 'mine', 2)
     """
