@@ -32,6 +32,7 @@ def test_one_picture_an_image(trained, photos, tmp_path, capsys):
     assert main([*given, "--method", methods, "--json"]) == 2  # one of them is no image
     captured = capsys.readouterr()
     said = json.loads(captured.out)
+    assert any(line.startswith("tl-keras: left out: ") for line in captured.err.splitlines())
     assert [one["path"] for one in said["skipped"]] == [str(files[1])]
     predictions = tl.load(trained).predict([files[0], files[2]])
     for one, prediction, name in zip(

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "precision, recall and F1 of every class; average precision and F1 of every tag; average "
         "precision of boxes or things; IoU of pixels: what the model learned, each with a 95 % "
         "interval."
-    ).replace("%", "%%")
+    )
     parser.epilog = _EXAMPLES
     parser.add_argument("model", metavar="MODEL", help="the folder that `tl-keras train` wrote")
     parser.add_argument(

@@ -119,7 +119,7 @@ def _seen(predictor: Any, path: str, skipped: list[dict[str, str]]) -> Any:
         return load_image(path, predictor.image_size, predictor.resize)
     except InputError as problem:
         skipped.append({"path": path, "reason": str(problem)})
-        print(f"tl-keras: left out: {problem}", file=sys.stderr)
+        tqdm.write(f"tl-keras: left out: {problem}", file=sys.stderr)
         return None
 
 

@@ -114,7 +114,7 @@ def answers(
                 drawing.add(path, placed[0], predictions[-1])
         except InputError as problem:
             skipped.append({"path": path, "reason": str(problem)})
-            print(f"tl-keras: left out: {problem}", file=sys.stderr)
+            tqdm.write(f"tl-keras: left out: {problem}", file=sys.stderr)
     return predictions, skipped
 
 
