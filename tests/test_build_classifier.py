@@ -118,17 +118,22 @@ def test_without_augmentation_shares_layers_and_trains_on():
 
 
 def test_augmentation_acts_in_training_on_pixels():
+    """It is given the very images, and is told of every batch whether it is one of training."""
     seen = []
 
     class Spy(keras.layers.Layer):
         def call(self, images, training=None):
-            seen.append(bool(training))
+            if not keras.utils.is_keras_tensor(images) and hasattr(images, "numpy"):
+                seen.append((bool(training), images.numpy()))
             return images
 
     model = build(augmentation=Spy())
     model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
-    model.fit(IMAGES, LABELS, verbose=0)
-    assert True in seen
+    model.fit(IMAGES, LABELS, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    model.predict(IMAGES, batch_size=8, verbose=0)
+    assert [training for training, _ in seen] == [True] * 4 + [False]
+    for whole in (seen[:2], seen[2:4], seen[4:]):
+        np.testing.assert_array_equal(np.concatenate([images for _, images in whole]), IMAGES)
 
 
 def snapshot(layers):
