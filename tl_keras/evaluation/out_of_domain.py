@@ -4,13 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tl_keras.data.checking.neighbours import unit_rows
 from tl_keras.errors import InputError
 from tl_keras.evaluation.neighbours import exact_neighbours
 
 #: Of images like those of training so many are not called strange.
 PASSES = 0.95
 _MOST_HELD = 1000  # quantiles of held-out scores that are kept
-_TINY = 1e-12
 
 
 class Familiarity(NamedTuple):
@@ -75,7 +75,7 @@ def domain_of(trained: Any, held_out: Any, logits: Any) -> Domain:
             f"features {trained.shape} of training images and {held_out.shape} of others, with "
             f"logits {logits.shape}, do not fit each other; give (N, D), (H, D) and (H, C)"
         )
-    rows = _unit(trained).astype("float16")
+    rows = unit_rows(trained).astype("float16")
     scores = neighbour_distances(rows, held_out), energies(logits)
     return Domain(rows, *(_some(np.sort(found)) for found in scores))
 
@@ -118,8 +118,7 @@ def neighbour_distances(rows: np.ndarray, features: Any) -> np.ndarray:
         >>> neighbour_distances(np.eye(3, dtype="float16"), [[2.0, 2.0, 2.0]]).round(3)
         array([0.423])
     """
-    queries = _unit(np.asarray(features, "float32"))
-    _, cosines = exact_neighbours(np.asarray(rows, "float32"), queries, 1)
+    _, cosines = exact_neighbours(np.asarray(rows, "float32"), unit_rows(features), 1)
     return 1 - cosines[:, 0].astype("float64")
 
 
@@ -148,10 +147,6 @@ def _shares(held: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Shares of held-out scores, and of the own one, that are as high."""
     as_high = len(held) - np.searchsorted(held, found, side="left")
     return (as_high + 1) / (len(held) + 1)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
 
 
 def _some(ascending: np.ndarray) -> np.ndarray:
