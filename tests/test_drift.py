@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tiny_backbone
+from browser import Browser, found_browser
 from PIL import Image
 
 import tl_keras as tl
@@ -15,6 +16,7 @@ from tl_keras.artefact.drift import as_frequent
 from tl_keras.cli.main import main
 from tl_keras.errors import InputError
 from tl_keras.evaluation.drift import comparing, feature_distance, prediction_drift, told_apart
+from tl_keras.evaluation.drift.page import write_drift_page
 
 
 @pytest.fixture
@@ -180,3 +182,20 @@ def test_what_cannot_be_compared_is_said(trained, tmp_path, capsys):
     assert main(["drift", str(bare), str(tmp_path / "nowhere"), "--json"]) == 2
     assert main(["drift", str(bare), few[0], "--html", "page.txt"]) == 2
     assert "no .html file" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(found_browser() is None, reason="needs Chromium on the path")
+def test_the_page_shows_all_figures_on_a_phone(fewer_permutations, tmp_path):
+    rng = np.random.default_rng(0)
+    (old, old_said), (new, new_said) = sample(40, rng), sample(25, rng, 6.0)
+    found = {**comparing.compare(old, new, old_said, new_said, "abc"), "unlike": None}
+    page = write_drift_page(tmp_path / "drift.html", found, {}, title="new")
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.resize(390, 844, phone=True)
+        browser.open(page.as_uri(), "document.querySelector('table')")
+        hidden = "[...document.querySelectorAll('.wide')].map((e) => e.scrollWidth - e.clientWidth)"
+        assert browser.run(hidden) == [0, 0]
+        assert not browser.errors
+    finally:
+        browser.close()

@@ -19,6 +19,8 @@ _TESTS = {
     "confidence": "Mean of the highest probability",
 }
 _MOST_CLASSES = 40
+# On a phone the p values would stand beyond the edge.
+_STYLE = "@media (max-width: 40rem) { th, td { padding: .4rem } td small { white-space: normal; } }"
 
 Pictures = Iterable[tuple[np.ndarray, str]]
 
@@ -56,7 +58,7 @@ def write_drift_page(
         body.append(section(name, f'<div class="gallery">{shown}</div>' if shown else ""))
     if skipped:
         body.append(section("Left out", skipped_list(skipped)))
-    return save_page(path, html_page(title, about, "\n".join(body)))
+    return save_page(path, html_page(title, about, "\n".join(body), _STYLE))
 
 
 def _tests(found: Mapping[str, Any]) -> str:
