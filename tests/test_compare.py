@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -299,6 +300,14 @@ def test_what_is_wrong_with_the_request_is_said_at_once(words, said, photos, tmp
         code = end.code
     assert code == 2 and said in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_models_that_are_timed_in_turns_are_no_matter_for_a_warning(capsys):
+    """TensorFlow's "out of the last 62 calls triggered retracing"."""
+    logging.getLogger("tensorflow").setLevel("WARNING")
+    assert main(["compare", "nowhere/", "--backbones", BASE, "--recipes", "ridge"]) == 2
+    assert logging.getLogger("tensorflow").level == logging.ERROR
+    assert "nowhere" in capsys.readouterr().err
 
 
 def _alive(marker):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tl_keras.cli import choices
 from tl_keras.cli.options import add_data_format, add_json, left_out, messages, print_json
-from tl_keras.cli.startup import standard_error_to_nowhere
+from tl_keras.cli.startup import import_keras
 from tl_keras.errors import InputError
 from tl_keras.tasks.kinds import KINDS
 
@@ -125,8 +125,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _compared(options: argparse.Namespace) -> tuple[Any, list[list[str]]]:
     more = _train_options(options.train_options)
-    with standard_error_to_nowhere():
-        import keras  # noqa: F401 - its backend's chatter; devices stay free for the runs
+    import_keras()  # devices stay free for the runs
     from tl_keras.cli.opening import open_given
     from tl_keras.selection.compared_runs import combinations
     from tl_keras.selection.comparing import compare

@@ -12,20 +12,29 @@ def start_keras() -> str:
     TensorFlow writes a dozen lines to standard error before any of its log settings apply; they
     would bury ours.  An error of the import itself is raised as ever.
     """
+    backend, version = import_keras()
+    if backend != "tensorflow":
+        return f"Keras {version} on {backend}"
     with standard_error_to_nowhere():
-        import keras
-
-        backend = keras.backend.backend()
-        if backend != "tensorflow":
-            return f"Keras {keras.__version__} on {backend}"
         import tensorflow as tf
 
-        # "5 out of the last 5 calls triggered retracing": each stage is traced once, by design.
-        tf.get_logger().setLevel("ERROR")
         kinds = [device.device_type for device in tf.config.list_logical_devices()]
     found = sorted(set(kinds) - {"CPU"})
     shown = ", ".join(f"{kinds.count(kind)} {kind}" for kind in found)
     return f"TensorFlow on {shown or f'CPU ({os.cpu_count()} cores; no GPU found)'}"
+
+
+def import_keras() -> tuple[str, str]:
+    """The same, but no device is taken; returns the names of the backend and of the version."""
+    with standard_error_to_nowhere():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # "5 out of the last 5 calls triggered retracing": a model, a stage is traced once.
+            tf.get_logger().setLevel("ERROR")
+    return keras.backend.backend(), keras.__version__
 
 
 @contextlib.contextmanager
