@@ -152,8 +152,9 @@ def test_a_damaged_file_costs_its_base_and_nothing_else(cached, ranked, monkeypa
         ("tiny_ranked@big", "cannot be read"),
         ("tiny_ranked@8", "below the smallest"),
         ("tiny_ranked+imagenet", "cannot be read"),
-        ("tiny_ranked+bundled", "none of its weights ship"),
-        ("resnet50", "nothing is downloaded"),
+        ("tiny_ranked+bundled", "none of its weights ship with tl_keras; those do of mobilenet_v3"),
+        ("resnet50", r"nothing is downloaded.*build_backbone\('resnet50'\)"),
+        ("mobilenet_v2@96", r"build_backbone\('mobilenet_v2', 96\)"),
     ],
 )
 def test_bases_that_cannot_be_compared(cached, name, message):

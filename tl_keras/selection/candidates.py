@@ -135,13 +135,17 @@ def _named(name: str) -> list[Candidate]:
     if plus:
         found = [candidate for candidate in found if candidate.weights == "bundled"]
     if not found:
-        missing = "none of its weights ship with tl_keras"
-        if not plus:
-            missing = f"no weights of it lie in {weights_folder()}, and nothing is downloaded here"
-        fetch = f"import tl_keras; tl_keras.build_backbone({base!r})"
+        if plus:
+            raise InputError(
+                f"backbone {name} cannot be compared: none of its weights ship with tl_keras; "
+                f"those do of {', '.join(bundled_backbones())}"
+            )
+        size = "" if image_size is None else f", {image_size}"  # some have a file for each size
+        fetch = f"import tl_keras; tl_keras.build_backbone({base!r}{size})"
         raise InputError(
-            f"backbone {name} cannot be compared: {missing}; leave it out, or fetch them once, "
-            f'with a network: python -c "{fetch}"'
+            f"backbone {name} cannot be compared: no weights of it lie in {weights_folder()}, and "
+            "nothing is downloaded here; leave it out, or fetch them once, with a network: "
+            f'python -c "{fetch}"'
         )
     return found
 
