@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tl_keras.cli import choices
+from tl_keras.cli.data_words import print_crop
 from tl_keras.cli.main import main
-from tl_keras.cli.train import _print_crop
 from tl_keras.data import Boxes, Examples
 from tl_keras.data.augment.change import Change
 from tl_keras.data.crop_loss import crop_loss
@@ -74,10 +74,10 @@ def test_nothing_is_said_where_nothing_is_cut(target):
 def test_it_is_said_once_and_only_of_crops(capsys):
     data = choices.Data(table(), None, None, None)
     for resize in ("stretch", None, "crop"):
-        _print_crop(data, get_task("detect"), resize)
+        print_crop(data, get_task("detect"), resize)
     said = capsys.readouterr().out
     assert said.startswith("--resize crop leaves out 4 of 9 boxes") and said.count("\n") == 1
-    _print_crop(data, get_task("classify"), "crop")
+    print_crop(data, get_task("classify"), "crop")
     assert not capsys.readouterr().out
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.cli import choices
+from tl_keras.cli.against_random import against_random
+from tl_keras.cli.data_words import print_crop, print_data
 from tl_keras.cli.folds import add_folds, train_folds, wants_folds
 from tl_keras.cli.opening import asked_of_reader
 from tl_keras.cli.options import (
@@ -207,8 +209,8 @@ def _train(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     if options.data is None:
         print("No DATA given: the built-in sample set (generated pictures) is used.")
     data = choices.for_task(choices.data(options), get_task(options.task))
-    _print_data(data, get_task(options.task))
-    _print_crop(data, get_task(options.task), options.resize)
+    print_data(data, get_task(options.task))
+    print_crop(data, get_task(options.task), options.resize)
     if options.workers == 1:
         print(f"Device: {device}.")
     print(f"Backbone: {base.backbone} at {base.image_size} px, weights {base.weights}: {base.why}.")
@@ -352,7 +354,7 @@ def _measure(
                 notes["baselines"] = {name + k: v for k, v in found["accuracy"].items()}
         sample_set = options.data is None and options.task == "classify" and not options.shots
         if sample_set and not run.interrupted and base.weights != "none":
-            notes["baselines"] = _against_random(options, base, data, run)
+            notes["baselines"] = against_random(options, base, data, run)
     except KeyboardInterrupt:
         run.interrupted = True
 
@@ -360,70 +362,3 @@ def _measure(
 def _print_figures(task: Any, metrics: dict[str, Any]) -> None:
     for name, entry in task.headline(metrics).items():
         print(f"  {name:<24} {percent(entry)}")
-
-
-def _against_random(
-    options: argparse.Namespace, base: choices.Base, data: choices.Data, run: Any
-) -> dict[str, dict[str, float]]:
-    """Say what pretraining is worth: the head alone on learned and on random features."""
-    scratch = _random_weights_accuracy(options, base, data)
-    print(f"  {'head, random base':<24} {percent(scratch)}")
-    head = [row["val_accuracy"] for row in run.history if row["stage"] == "head"]
-    if head:
-        gain = 100 * (max(head) - scratch["value"])
-        print(
-            f"The head alone reached {100 * max(head):.1f} % on the pretrained base: transfer is "
-            f"worth {gain:+.1f} points here."
-        )
-    return {"Same head on random weights": scratch}
-
-
-def _random_weights_accuracy(
-    options: argparse.Namespace, base: choices.Base, data: choices.Data
-) -> dict[str, float]:
-    """Accuracy of the same head, trained the same way, on a backbone that learned nothing."""
-    import keras
-
-    from tl_keras.backbones.calibration import calibrate_batch_norm
-    from tl_keras.builders.classifier import build_classifier
-    from tl_keras.training.fit import fit
-
-    print("\nFor comparison, the same head on random backbone weights ...", file=sys.stderr)
-    keras.utils.set_random_seed(options.seed)
-    train, size = data.train, base.image_size
-    model = build_classifier(base.backbone, len(train.class_names), image_size=size, weights=None)
-    images, _ = next(iter(train.dataset(64, size, resize=options.resize or "crop", shuffle=True)))
-    calibrate_batch_norm(model, images)
-    run = fit(
-        model, train, data.val, recipe="feature_extraction", seed=options.seed,
-        batch_size=options.batch_size, resize=options.resize, verbose=False,
-    )  # fmt: skip
-    if run.interrupted:
-        raise KeyboardInterrupt
-    return run.metrics["accuracy"]
-
-
-def _print_crop(data: choices.Data, task: Any, resize: str | None) -> None:
-    """Say what the crop costs, where it cuts what is to be learned."""
-    from tl_keras.data.crop_loss import crop_loss
-
-    if task.target in ("box", "boxes", "pixels", "instances") and resize == "crop":
-        said = crop_loss(data.examples, task.target)
-        if said is not None:
-            print(f"--{said}.")
-
-
-def _print_data(data: choices.Data, task: Any) -> None:
-    parts = f"{len(data.train)} to train, {len(data.val)} to validate"
-    if data.test is not None:
-        parts += f", {len(data.test)} to test"
-    names, skipped = task.names(data.train), data.examples.skipped
-    shown = ", ".join(names[:8]) + (f", ... ({len(names)})" if len(names) > 8 else "")
-    what = "tags" if task.target == "tags" else "classes"
-    print(f"{len(names)} {what}: {shown}. Images: {parts}.")
-    if skipped:
-        print(f"{len(skipped)} files were left out:")
-        for path, reason in skipped[:10]:
-            print(f"  {path}: {reason}")
-        if len(skipped) > 10:
-            print(f"  ... and {len(skipped) - 10} more (all stand in model.json)")
