@@ -1,7 +1,7 @@
-"""Accuracy that others published for the ImageNet weights of bases; nothing of it measured here."""
+"""Accuracy that others published for the ImageNet weights of bases; nothing of it measured here.
 
-SOURCE = "https://keras.io/api/applications/; of MobileNetV3 the table in its source in Keras"
-"""Where the figures of :func:`published_top1` stand."""
+From https://keras.io/api/applications/; of MobileNetV3 from the table in its source in Keras.
+"""
 
 _TOP1 = {
     "vgg16": 71.3, "vgg19": 71.3,

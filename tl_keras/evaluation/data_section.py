@@ -43,8 +43,6 @@ def _images(said: Mapping[str, Any], sides: Mapping[str, Any]) -> str | None:
 def _how(said: Mapping[str, Any], split: Mapping[str, Any]) -> str | None:
     if said.get("split_rule"):
         return str(said["split_rule"])
-    if not split:
-        return None
     if "train" not in split:
         return None
     return "brought by the data" if split.get("brought") else "made before training"

@@ -31,7 +31,7 @@ def write_report(
 ) -> Path:
     """Writes the report: one HTML file, light or dark as the reader's system, fit for a phone.
 
-    Sections fold, on a phone all but the first from the beginning; on paper all are open.
+    Sections fold, on a phone all but the first two from the beginning; on paper all are open.
 
     Args:
         path: File to write, usually ``report.html``.

@@ -8,8 +8,8 @@ from typing import Any
 from tl_keras.selection.closeness import COMPARED, closeness_word
 from tl_keras.selection.data_profile import DataProfile
 from tl_keras.selection.limits import Absent, Limits
+from tl_keras.selection.pareto import unbeaten
 from tl_keras.selection.ranking import Ranked, Ranking
-from tl_keras.selection.ranking_plot import unbeaten
 from tl_keras.selection.training_time import TrainingTime
 from tl_keras.training.recipes import Recipe
 
