@@ -27,6 +27,7 @@ from tl_keras.selection.compared_runs import combinations, why_it_failed
 from tl_keras.selection.comparing import _alone
 from tl_keras.selection.comparison import COSTS, Compared, Comparison
 from tl_keras.selection.comparison_plot import free_places
+from tl_keras.selection.latency import in_proportion, in_turns
 from tl_keras.selection.paired import sign_flip
 
 BASE = "mobilenet_v3_small+bundled@64"
@@ -123,6 +124,18 @@ def test_no_label_of_the_picture_covers_another_or_a_dot(seed):
         assert ((apart[:, 0] >= 15) | (apart[:, 1] >= 11)).all()
         apart = np.abs(dots - text)
         assert ((apart[:, 0] >= 14) | (apart[:, 1] >= 12)).all()
+
+
+def test_latency_is_told_by_how_much_slower_than_the_first():
+    """The machine was twice as slow while the second was timed, and that is no fault of it."""
+    found = in_proportion({"a": (0.010, 0.010), "b": (0.020, 0.060), "c": (0.012, 0.006)})
+    assert found == pytest.approx({"a": 0.012, "b": 0.036, "c": 0.006})
+    calls = []
+    first, other = in_turns(
+        lambda: calls.append("first"), lambda: (calls.append("other"), time.sleep(0.005))
+    )
+    assert other > 0.005 > first
+    assert calls == ["first", "other"] * (len(calls) // 2) and len(calls) == 2 * 28
 
 
 def test_limits_choose_the_best_within_and_say_what_there_is():

@@ -13,7 +13,7 @@ from tl_keras.evaluation.holm import holm
 from tl_keras.selection.apart import cost_of
 from tl_keras.selection.compared_runs import Combination, RunFolder
 from tl_keras.selection.comparison import Compared
-from tl_keras.selection.latency import in_turns, one_image
+from tl_keras.selection.latency import in_proportion, in_turns, one_image
 from tl_keras.selection.paired import LEVEL, sign_flip
 from tl_keras.tasks.registry import get_task
 
@@ -64,11 +64,11 @@ def rows_of(
                 _right(task.right, opened, folder, val, answers / f"{name}.npy")
                 for folder, val, name in zip(folders, vals, names, strict=True)
             ]
-    # The first was called in turns with each, also with itself.
-    usual = np.median([seconds for seconds, _ in timed.values()])
-    for k, row in enumerate(rows):
-        own, other = timed[row.backbone, row.image_size, row.parameters]
-        rows[k] = replace(row, milliseconds=1000 * float(usual) * other / own)
+    seconds = in_proportion(timed)
+    rows = [
+        replace(row, milliseconds=1000 * seconds[row.backbone, row.image_size, row.parameters])
+        for row in rows
+    ]
     rows.sort(key=lambda row: (-row.value, row.milliseconds, row.training_seconds))
     rows = [replace(row, slower=row.milliseconds / rows[0].milliseconds) for row in rows]
     return _judged(rows, rights, vals) if rights else rows

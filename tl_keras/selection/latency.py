@@ -1,7 +1,7 @@
 """How long trained models take for an image, measured so that they can be compared."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from statistics import median
 from typing import Any
 
@@ -45,3 +45,20 @@ def in_turns(first: Callable[[], Any], other: Callable[[], Any]) -> tuple[float,
             call()
             taken.append(time.perf_counter() - began)
     return median(times[0]), median(times[1])
+
+
+def in_proportion(timed: Mapping[Hashable, tuple[float, float]]) -> dict[Hashable, float]:
+    """Seconds of each, as though all had been called while the machine did what it usually does.
+
+    Args:
+        timed: Of each what :func:`in_turns` said of it and the same first one, seconds.
+
+    Returns:
+        The usual seconds of the first, times how much slower each was beside it.
+
+    Example:
+        >>> in_proportion({"first": (0.01, 0.01), "other": (0.01, 0.03)})
+        {'first': 0.01, 'other': 0.03}
+    """
+    usual = median(first for first, _ in timed.values())
+    return {name: usual * (other / first) for name, (first, other) in timed.items()}
