@@ -71,7 +71,7 @@ def calibration_error(
     }
 
 
-def plain_calibration_error(labels: Any, probabilities: Any, bins: int = _BINS) -> float:
+def plain_calibration_error(labels: Any, probabilities: Any) -> float:
     """The error of :func:`calibration_error` without its interval.
 
     Example:
@@ -79,7 +79,7 @@ def plain_calibration_error(labels: Any, probabilities: Any, bins: int = _BINS) 
         0.25
     """
     labels, probabilities = check_probabilities(labels, probabilities)
-    gaps, starts, _ = _binned(labels, probabilities, bins)
+    gaps, starts, _ = _binned(labels, probabilities, _BINS)
     return float(_errors(gaps[None], starts)[0])
 
 

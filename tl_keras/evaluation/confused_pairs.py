@@ -9,6 +9,7 @@ import numpy as np
 from tl_keras.evaluation.picture_pool import PicturePool
 
 _MOST_PAIRS, _PICTURES = 6, 5
+_FEWEST = 2  # errors: one says nothing of a pair
 
 
 class ConfusedPair(NamedTuple):
@@ -27,12 +28,11 @@ class ConfusedPair(NamedTuple):
     back: int
 
 
-def confused_pairs(confusion: np.ndarray, fewest: int = 2) -> list[ConfusedPair]:
-    """Pairs of classes by how many images were taken one for the other, both ways together.
+def confused_pairs(confusion: np.ndarray) -> list[ConfusedPair]:
+    """Pairs of classes of which two images or more were taken one for the other, both ways counted.
 
     Args:
         confusion: int (C, C), rows true classes, columns predicted ones.
-        fewest: Pairs with fewer errors are left out, for one error says nothing of a pair.
 
     Returns:
         The most confused pair first.
@@ -47,7 +47,7 @@ def confused_pairs(confusion: np.ndarray, fewest: int = 2) -> list[ConfusedPair]
         forth, back = int(confusion[one, other]), int(confusion[other, one])
         pair = (int(one), int(other)) if forth >= back else (int(other), int(one))
         found.append(ConfusedPair(*pair, max(forth, back), min(forth, back)))
-    kept = [pair for pair in found if pair.forth + pair.back >= fewest]
+    kept = [pair for pair in found if pair.forth + pair.back >= _FEWEST]
     return sorted(kept, key=lambda pair: (-pair.forth - pair.back, pair.first, pair.second))
 
 
