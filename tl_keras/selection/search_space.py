@@ -228,7 +228,7 @@ def recipe_of(settings: Settings, reason: str = "found by tl-keras tune") -> Rec
     depths = _depths(settings["unfreeze"])
     many, stages = len(depths) > 1, [head]
     for place, depth in enumerate(depths, 1):
-        named = "all" if depth == "all" else "top"
+        named = _named(depth)
         repeated = [_named(one) for one in depths].count(named) > 1
         stages.append(
             Stage(
@@ -305,14 +305,13 @@ def check_value(name: str, value: Any, settings: Settings) -> None:
     if name == "augment":
         preset(value)
     if name != "base":
-        rate = name if name.endswith("rate") else ""
         try:
             # Where the base trains every parameter means something.
             changed = {"unfreeze": "all", "augment": "none", name: value}
             recipe_of({**settings, **changed})
         except InputError as problem:
             said = str(problem).removeprefix("recipe 'tuned': ")
-            raise InputError(f"{rate or name}={value} cannot be searched: {said}") from None
+            raise InputError(f"{name}={value} cannot be searched: {said}") from None
 
 
 def _named(depth: int | float | str) -> str:
