@@ -16,7 +16,8 @@ import pytest
 from scipy.stats import binomtest
 
 import tl_keras as tl
-from tl_keras.cli.main import main
+from tl_keras.cli.compare import _NOT_THESE
+from tl_keras.cli.main import main, parser
 from tl_keras.data.examples import Examples
 from tl_keras.errors import InputError
 from tl_keras.evaluation.holm import holm
@@ -321,6 +322,14 @@ def test_models_that_are_timed_in_turns_are_no_matter_for_a_warning(capsys):
     assert main(["compare", "nowhere/", "--backbones", BASE, "--recipes", "ridge"]) == 2
     assert logging.getLogger("tensorflow").level == logging.ERROR
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_what_compare_says_itself_is_no_option_for_train():
+    """Every option that both have; and each of those refused is one that train has."""
+    train = vars(parser("train").parse_args(["train"]))
+    given = ["compare", "photos/", "--backbones", BASE, "--recipes", "ridge"]
+    both = set(vars(parser("compare").parse_args(given))) & set(train) - {"command", "data"}
+    assert both <= set(_NOT_THESE) <= set(train)
 
 
 def _alive(marker):

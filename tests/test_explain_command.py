@@ -8,10 +8,12 @@ import tiny_backbone
 from PIL import Image
 
 import tl_keras as tl
+from tl_keras.cli import explain
 from tl_keras.cli.main import main
 from tl_keras.data.framing import Frame
 from tl_keras.errors import InputError
 from tl_keras.evaluation import grad_cam
+from tl_keras.evaluation.explaining.methods import METHODS
 from tl_keras.evaluation.explaining.pictures import explanation_picture
 
 BASE = ["--backbone", tiny_backbone.NAME, "--image-size", "64", "--weights", "none"]
@@ -45,6 +47,10 @@ def test_one_picture_an_image(trained, photos, tmp_path, capsys):
     assert main([*given[:-1], str(tmp_path / "again"), "--class", "rings"]) == 2
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and all(" rings 0." in line or " rings 1." in line for line in lines)
+
+
+def test_the_help_names_the_methods_that_there_are():
+    assert ", ".join(METHODS) == explain._METHODS
 
 
 def test_in_python(trained, photos):
