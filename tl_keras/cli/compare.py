@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from tl_keras.cli import choices
-from tl_keras.cli.options import add_data_format, add_json, left_out, messages, print_json
+from tl_keras.cli.options import (
+    add_data_format,
+    add_json,
+    add_val_fraction,
+    left_out,
+    messages,
+    print_json,
+)
 from tl_keras.cli.startup import import_keras
 from tl_keras.errors import InputError
 from tl_keras.tasks.kinds import KINDS
@@ -84,13 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tags", nargs="+", metavar="COLUMN", help="columns that hold the tags (--task tag)"
     )
-    parser.add_argument(
-        "--val-fraction",
-        type=float,
-        default=0.2,
-        metavar="F",
-        help="part of the images held out, where DATA brings no split (default: 0.2)",
-    )
+    add_val_fraction(parser)
     parser.add_argument(
         "--split-by",
         default="auto",

@@ -109,6 +109,17 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_val_fraction(parser: argparse.ArgumentParser) -> None:
+    """``--val-fraction``."""
+    parser.add_argument(
+        "--val-fraction",
+        type=float,
+        default=0.2,
+        metavar="F",
+        help="part of the images held out, where DATA brings no split (default: 0.2)",
+    )
+
+
 def add_bases_at_hand(parser: argparse.ArgumentParser, what: str) -> None:
     """``--backbones`` and ``--images`` of commands that look at bases without training them.
 

@@ -16,6 +16,7 @@ from tl_keras.cli.options import (
     add_data_format,
     add_json,
     add_training,
+    add_val_fraction,
     messages,
     percent,
     print_json,
@@ -65,13 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", nargs="?", help="default: the built-in sample set")
     add_data_format(parser)
     add_training(parser)
-    parser.add_argument(
-        "--val-fraction",
-        type=float,
-        default=0.2,
-        metavar="F",
-        help="part of the images held out, where DATA brings no split (default: 0.2)",
-    )
+    add_val_fraction(parser)
     parser.add_argument(
         "--resize",
         choices=["crop", "pad", "stretch"],
