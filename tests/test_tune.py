@@ -16,15 +16,9 @@ from tl_keras.cli import tune as tune_command
 from tl_keras.cli.main import parser
 from tl_keras.errors import InputError
 from tl_keras.selection import tuning_final
-from tl_keras.selection.search_space import (
-    PARAMETERS,
-    Range,
-    check_value,
-    depths_of,
-    recipe_of,
-    search_space,
-    unfreeze_of,
-)
+from tl_keras.selection.search_parameters import PARAMETERS, Range
+from tl_keras.selection.search_space import check_value, depths_of, search_space
+from tl_keras.selection.tuned_recipe import recipe_of, unfreeze_of
 from tl_keras.selection.tuning import _importance
 from tl_keras.selection.tuning_bases import TuningBase
 from tl_keras.selection.tuning_final import compared

@@ -41,7 +41,7 @@ _HELD_OUT = 0.2  # as `tl-keras train` has it
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    from tl_keras.selection.search_space import PARAMETERS, values_said
+    from tl_keras.selection.search_parameters import PARAMETERS, values_said
 
     shown = []
     for name, one in PARAMETERS.items():

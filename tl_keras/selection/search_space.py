@@ -1,98 +1,18 @@
-"""What tuning may change, what of it is searched, and the recipe that follows from a choice."""
+"""What of the parameters of a training is searched, and where everything else stands."""
 
 import difflib
 import itertools
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from tl_keras.errors import InputError
-from tl_keras.training.recipes import RECIPES, Recipe, Stage
-
-Settings = dict[str, Any]
-"""A value for every parameter by name."""
+from tl_keras.selection.search_parameters import PARAMETERS, Range, Settings, values_said
+from tl_keras.selection.tuned_recipe import depths, recipe_of
 
 # Values that a grid takes from a range: its ends and its middle.
 _GRID_VALUES = 3
-
-
-class Range(NamedTuple):
-    """Every number from low to high; on a logarithmic scale where ``log``."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.low:g}..{self.high:g}"
-
-    def __contains__(self, value: Any) -> bool:
-        return isinstance(value, int | float) and self.low <= value <= self.high
-
-    def values(self, count: int) -> tuple[float, ...]:
-        """So many of them, evenly on the scale, both ends among them."""
-        low, high = (math.log(end) if self.log else end for end in (self.low, self.high))
-        points = [low + (high - low) * i / (count - 1) for i in range(1, count - 1)]
-        between = [math.exp(point) if self.log else point for point in points]
-        return (self.low, *(float(f"{value:.6g}") for value in between), self.high)
-
-
-class Parameter(NamedTuple):
-    """Something that tuning may change.
-
-    Attributes:
-        meaning: In a few words.
-        default: What training takes where nobody says; None: follows from the data.
-        usual: Where it is searched unless told otherwise; None: follows from what is at hand.
-        log: Whether its scale is logarithmic.
-        trains_base: Whether it means something only where the base trains.
-        numeric: Whether its values are numbers.
-    """
-
-    meaning: str
-    default: Any
-    usual: Range | tuple[Any, ...] | None
-    log: bool = False
-    trains_base: bool = False
-    numeric: bool = True
-
-
-PARAMETERS = {
-    "unfreeze": Parameter(
-        "how much of the base trains after the head: 0 nothing, 3 the last three stages of the "
-        "stage map, 0.5 the last half of them, all, or one after the other: 0.5+all",
-        None, ("0", "0.5", "all", "0.5+all"), numeric=False,
-    ),
-    "learning_rate": Parameter(
-        "peak rate of the head alone", 2e-3, Range(3e-4, 3e-2, log=True), log=True
-    ),
-    "fine_tune_rate": Parameter(
-        "peak rate where the base trains", 2e-4, Range(2e-5, 2e-3, log=True), log=True,
-        trains_base=True,
-    ),
-    "bottom_rate": Parameter(
-        "rate of the base's lowest stage as a fraction of the head's", 0.1,
-        Range(0.01, 1.0, log=True), log=True, trains_base=True,
-    ),
-    "augment": Parameter(
-        "augmentation preset of the stages that train the base", "light",
-        ("none", "light", "standard"), trains_base=True, numeric=False,
-    ),
-    "weight_decay": Parameter(
-        "decoupled decay of AdamW", 0.01, Range(1e-3, 0.3, log=True), log=True
-    ),
-    "label_smoothing": Parameter("share of each target spread over all classes", 0.0, (0.0, 0.1)),
-    "dropout": Parameter("share of the head's features dropped", 0.2, Range(0.0, 0.6)),
-    "head": Parameter(
-        "plain, or wide: mean and maximum side by side, and a hidden layer", "plain",
-        ("plain", "wide"), numeric=False,
-    ),
-    "base": Parameter(
-        "the base network, such as mobilenet_v2@128; alone: every one at hand", None, None,
-        numeric=False,
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -210,85 +130,10 @@ def search_space(search: Iterable[str] | None, defaults: Settings) -> SearchSpac
     return SearchSpace(searched, whole)
 
 
-def recipe_of(settings: Settings, reason: str = "found by tl-keras tune") -> Recipe:
-    """The recipe that some settings stand for.
-
-    At their defaults these are the recipes of that name: ``unfreeze`` 0 is ``feature_extraction``,
-    ``all`` is ``fine_tune``, ``0.5+all`` is ``progressive``.
-
-    Raises:
-        InputError: A value is outside its range.
-
-    Example:
-        >>> space = search_space(["dropout"], {"unfreeze": "0.5+all", "base": "x@128"})
-        >>> recipe_of(space.defaults).stages == RECIPES["progressive"].stages
-        True
-    """
-    head = replace(RECIPES["fine_tune"].stages[0], learning_rate=float(settings["learning_rate"]))
-    depths = _depths(settings["unfreeze"])
-    many, stages = len(depths) > 1, [head]
-    for place, depth in enumerate(depths, 1):
-        named = _named(depth)
-        repeated = [_named(one) for one in depths].count(named) > 1
-        stages.append(
-            Stage(
-                f"{named} {place}" if repeated else named,
-                epochs=12 if not many else 8 if place == len(depths) else 6,
-                unfreeze=depth,
-                learning_rate=float(settings["fine_tune_rate"]),
-                augment=settings["augment"],
-            )
-        )
-    dropped = float(settings["dropout"])
-    return Recipe(
-        "tuned",
-        tuple(stages),
-        reason=reason,
-        bottom_rate=float(settings["bottom_rate"]),
-        weight_decay=float(settings["weight_decay"]),
-        label_smoothing=float(settings["label_smoothing"]),
-        # The builder's own needs no saying.
-        dropout=None if dropped == PARAMETERS["dropout"].default else dropped,
-    )
-
-
-def unfreeze_of(recipe: Recipe) -> str:
-    """What ``unfreeze`` stands for the stages of a recipe of :data:`RECIPES`.
-
-    Example:
-        >>> unfreeze_of(RECIPES["progressive"]), unfreeze_of(RECIPES["feature_extraction"])
-        ('0.5+all', '0')
-    """
-    depths = [str(stage.unfreeze) for stage in recipe.stages if not stage.frozen]
-    return "+".join(depths) or "0"
-
-
 def depths_of(space: SearchSpace) -> set[int | float | str]:
     """Every depth that some trial may unfreeze to."""
     values = space.searched.get("unfreeze", ()), (space.defaults["unfreeze"],)
-    return {depth for value in itertools.chain(*values) for depth in _depths(value)}
-
-
-def values_said(values: Range | tuple[Any, ...]) -> str:
-    """As it is written after ``NAME=``.
-
-    Example:
-        >>> values_said(Range(1e-5, 1e-2)), values_said((0.0, 0.5))
-        ('1e-05..0.01', '0,0.5')
-    """
-    if isinstance(values, Range):
-        return str(values)
-    return ",".join(f"{one:g}" if isinstance(one, float) else str(one) for one in values)
-
-
-def value_shown(value: Any) -> str:
-    """As it is shown beside others.
-
-    Example:
-        >>> value_shown(0.00159658), value_shown("0.5+all")
-        ('0.0016', '0.5+all')
-    """
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return {depth for value in itertools.chain(*values) for depth in depths(value)}
 
 
 def check_value(name: str, value: Any, settings: Settings) -> None:
@@ -312,31 +157,6 @@ def check_value(name: str, value: Any, settings: Settings) -> None:
         except InputError as problem:
             said = str(problem).removeprefix("recipe 'tuned': ")
             raise InputError(f"{name}={value} cannot be searched: {said}") from None
-
-
-def _named(depth: int | float | str) -> str:
-    return "all" if depth == "all" else "top"
-
-
-def _depths(text: str) -> list[int | float | str]:
-    """``"0.5+all"`` as what stages unfreeze, one after the other; of ``"0"`` nothing."""
-    found: list[int | float | str] = []
-    for word in text.split("+"):
-        try:
-            depth: int | float | str = word if word == "all" else int(word)
-        except ValueError:
-            try:
-                depth = float(word)
-            except ValueError:
-                depth = -1
-        fraction = isinstance(depth, float) and not 0 < depth <= 1
-        if depth != "all" and (depth < 0 or fraction or (depth == 0 and text != "0")):
-            raise InputError(
-                f"unfreeze={text} cannot be read; give 0, a number of stages such as 3, a fraction "
-                "such as 0.5, all, or several one after the other such as 0.5+all"
-            )
-        found.append(depth)
-    return [] if text == "0" else found
 
 
 def _usual(name: str) -> Range | tuple[Any, ...]:

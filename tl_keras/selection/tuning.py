@@ -13,7 +13,8 @@ from tqdm import tqdm
 from tl_keras.data.reading.cache import only_one
 from tl_keras.data.splitting import check_seed
 from tl_keras.errors import InputError
-from tl_keras.selection.search_space import SearchSpace, search_space, unfreeze_of
+from tl_keras.selection.search_space import SearchSpace, search_space
+from tl_keras.selection.tuned_recipe import unfreeze_of
 from tl_keras.selection.tuning_bases import asked_base, searched_bases
 from tl_keras.selection.tuning_data import tuning_data
 from tl_keras.selection.tuning_defaults import default_recipe

@@ -12,7 +12,8 @@ import numpy as np
 from tl_keras.evaluation.intervals import Figure, figure, proportion
 from tl_keras.evaluation.resampled import mean_over_images, resample_weights
 from tl_keras.selection.paired import sign_flip
-from tl_keras.selection.search_space import Settings, recipe_of
+from tl_keras.selection.search_parameters import Settings
+from tl_keras.selection.tuned_recipe import recipe_of
 from tl_keras.selection.tuning_trial import Trainer
 
 REPEATS = 3

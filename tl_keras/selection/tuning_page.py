@@ -4,7 +4,7 @@ from html import escape
 
 from tl_keras.evaluation.html_page import html_page
 from tl_keras.evaluation.report_blocks import cards, facts, picture, reproduction, section, share
-from tl_keras.selection.search_space import PARAMETERS, value_shown, values_said
+from tl_keras.selection.search_parameters import PARAMETERS, value_shown, values_said
 from tl_keras.selection.tuning_plots import draw_history, draw_parameters
 from tl_keras.selection.tuning_result import TunedTrial, Tuning
 

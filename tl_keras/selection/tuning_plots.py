@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tl_keras.evaluation.plots import LIGHT, Theme, png_bytes, short_name, style_axes
-from tl_keras.selection.search_space import PARAMETERS, Range
+from tl_keras.selection.search_parameters import PARAMETERS, Range
 from tl_keras.selection.tuning_result import TunedTrial, Tuning
 
 if TYPE_CHECKING:

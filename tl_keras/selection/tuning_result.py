@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.selection.paired import LEVEL
-from tl_keras.selection.search_space import (
-    PARAMETERS,
-    SearchSpace,
-    Settings,
-    recipe_of,
-    value_shown,
-)
+from tl_keras.selection.search_parameters import PARAMETERS, Settings, value_shown
+from tl_keras.selection.search_space import SearchSpace
+from tl_keras.selection.tuned_recipe import recipe_of
 from tl_keras.selection.tuning_bases import TuningBase
 from tl_keras.training.recipe_files import write_recipe
 from tl_keras.training.recipes import Recipe

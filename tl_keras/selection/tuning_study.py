@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.errors import InputError
-from tl_keras.selection.search_space import SearchSpace, Settings
+from tl_keras.selection.search_parameters import Settings
+from tl_keras.selection.search_space import SearchSpace
 from tl_keras.selection.tuning_locks import TrialLocks
 from tl_keras.selection.tuning_sampler import pruner_for, sampler_for
 from tl_keras.selection.tuning_storage import FILE, first_line, open_storage, optuna_here, shown_url

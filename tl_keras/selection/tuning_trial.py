@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from tl_keras.errors import InputError
-from tl_keras.selection.search_space import Settings, recipe_of
+from tl_keras.selection.search_parameters import Settings
+from tl_keras.selection.tuned_recipe import recipe_of
 from tl_keras.selection.tuning_bases import TuningBase
 from tl_keras.selection.tuning_data import TuningData
 from tl_keras.selection.tuning_study import FailedTrialError
