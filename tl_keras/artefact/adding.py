@@ -120,7 +120,7 @@ def _check_model(predictor: Predictor, path: str | Path) -> None:
     from tl_keras.builders.head_logits import has_plain_head
 
     task = predictor.task
-    if task.target != "labels" or not task.pooled or task.open_set:
+    if not task.classifies:
         raise InputError(
             f"{path} was made for --task {task.name}; classes can be added to --task classify"
         )

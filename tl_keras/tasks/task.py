@@ -92,6 +92,11 @@ class Task(abc.ABC):
     batch_size: int = 32
     used: str = "predict {model} IMAGE ..."
 
+    @property
+    def classifies(self) -> bool:
+        """Whether each image has one class of those that there are, told by one vector."""
+        return self.pooled and self.target == "labels" and not self.open_set
+
     @abc.abstractmethod
     def names(self, data: Any) -> tuple[str, ...]:
         """Names of what is learned from examples; for arrays, numbers."""

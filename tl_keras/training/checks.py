@@ -101,7 +101,7 @@ def _check_solved(model: keras.Model, stage: Stage, task: Task) -> None:
                 "build it with a dimension"
             )
         return
-    plain = task.pooled and task.target == "labels" and not task.open_set
+    plain = task.classifies
     if plain:
         layers = head_model(model).layers[1:]
         kinds = [layer for layer in layers if not isinstance(layer, keras.layers.Dropout)]

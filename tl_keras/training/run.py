@@ -127,7 +127,7 @@ class Run:
                 the head is computed.
             trained: Returns likewise those of the training images, without augmentation.
         """
-        vectors = self.task.pooled and self.task.target == "labels" and not self.task.open_set
+        vectors = self.task.classifies
         if features is None and vectors:
             found = extract_features(self.final, self._batches(val), "validation images", False)
             features = FeatureSet((found[0],), found[1], "keras", 1)
