@@ -163,7 +163,7 @@ def test_names_of_classes_and_files_are_words_and_nothing_else(page):
 def test_the_sections_say_what_was_measured(page):
     text = page.read_text(encoding="utf-8")
     for words in (
-        "Data and split", "a.jpg", "What it cost", "9.5 ms", "4.3 MB", "1.50 GB", "21.0 s",
+        "Data and split", "a.jpg", "What it cost", "9.5 ms", "4.3 MB", "1.50 GB", "21.0&nbsp;s",
         "tl-keras train photos/", "The most confused pairs", "The surest and the least sure",
         "Labels that may be wrong", "worst of all", "Class by class", "943,736",
     ):  # fmt: skip
@@ -259,6 +259,10 @@ def test_counts_are_of_what_is_learned(table):
     split = described_split(*halves, target="tags")
     assert split["shared"] == {"contents": 10, "groups": None} and not split["brought"]
     assert split["val"]["counts"] == {"red": 0, "round": 0}
+    assert described_side(table, "pixels")["counts"] is None  # of images is not of pixels
+    said = {**said_of({}, ("sky", "road")), "split": None, "train_counts": {"sky": 70_000}}
+    assert "Pixels of each class" in data_section({**said, "task": "segment"})
+    assert "Pixels" not in data_section({**said, "task": "classify"})
 
 
 def test_train_says_how_the_split_was_made(table):

@@ -15,7 +15,7 @@ def described_split(
         val: Likewise, or None.
         test: Likewise, or None.
         target: What is learned, as of ``Examples.dataset``: tags and boxes are counted where they
-            are, images of each class else.
+            are, images of each class else; masks are not, for that takes reading them.
 
     Returns:
         ``fingerprint``; ``train``, ``val``, ``test`` (where there are such): ``images``,
@@ -64,7 +64,7 @@ def _counts(side: Any, target: str) -> dict[str, int] | None:
         classes = np.concatenate([[], *(boxes.classes for boxes in side.boxes)]).astype("int64")
         found = np.bincount(classes[classes >= 0], minlength=len(side.class_names))
         return dict(zip(side.class_names, found.tolist(), strict=True))
-    return None if bare else side.counts()
+    return None if bare or target in ("pixels", "instances") else side.counts()
 
 
 def _shared(sides: list[set[str]]) -> int:

@@ -21,7 +21,7 @@ def cost_section(cost: Mapping[str, Any], parameters: int | None) -> str:
         >>> cost = {"seconds": 61.0, "stages": [{"stage": "head", "epochs": 9, "seconds": 40.0}],
         ...         "peak_memory_bytes": None, "model_bytes": 4_300_000, "latency_ms": 9.5,
         ...         "images_per_second": 150.0, "batch": 32, "device": "TensorFlow on CPU"}
-        >>> "9.5 ms" in cost_section(cost, 943_736), "21.0 s" in cost_section(cost, 943_736)
+        >>> "9.5 ms" in cost_section(cost, 943_736), "21.0&nbsp;s" in cost_section(cost, 943_736)
         (True, True)
     """
     rest = cost["seconds"] - sum(stage["seconds"] for stage in cost["stages"])
@@ -29,7 +29,7 @@ def cost_section(cost: Mapping[str, Any], parameters: int | None) -> str:
     rows.append(("features, compiling, measuring", "", max(0.0, rest)))
     rows.append(("in all", f"{sum(s['epochs'] for s in cost['stages']):,}", cost["seconds"]))
     body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{epochs}</td><td>{spent(seconds)}</td></tr>'
+        f'<tr><th scope="row">{escape(name)}</th><td>{epochs}</td><td>{_whole(seconds)}</td></tr>'
         for name, epochs, seconds in rows
     )
     said = {
@@ -67,6 +67,10 @@ def spent(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _whole(seconds: float) -> str:
+    return spent(seconds).replace(" ", "&nbsp;")  # a phone would break it into lines
 
 
 def _megabytes(size: int) -> str:

@@ -5,6 +5,10 @@ from typing import Any
 
 from tl_keras.evaluation.report_blocks import facts, figures_table, skipped_list
 
+_UNITS = {
+    "pixels": ["Pixels of each class, at the images' own size."],
+    "instances": ["Things of each class."],
+}
 _SIDES = {"train": "Training", "val": "Validation", "test": "Test", "measured": "Measured"}
 
 
@@ -12,7 +16,7 @@ def data_section(said: Mapping[str, Any]) -> str:
     """Counts of each class on each side, how the split was made, and what was left out.
 
     Args:
-        said: The contents of ``model.json``: ``split`` (or None), ``train_counts``,
+        said: The contents of ``model.json``: ``task``, ``split`` (or None), ``train_counts``,
             ``train_images`` (each or None), ``skipped`` and, where there are such, ``data``,
             ``split_rule``, ``crossing``.
 
@@ -71,11 +75,15 @@ def _groups(split: Mapping[str, Any], sides: Mapping[str, Any]) -> str | None:
 
 
 def _counts(said: Mapping[str, Any], sides: Mapping[str, Any]) -> str:
+    from tl_keras.tasks.registry import get_task
+
     columns = {
         name: side["counts"] for name, side in sides.items() if side.get("counts") is not None
     }
+    notes: Sequence[str] = ()
     if "train" not in columns and said["train_counts"]:
         columns = {"train": said["train_counts"], **columns}
+        notes = _UNITS.get(get_task(said.get("task", "classify")).target, ())
     names = list(dict.fromkeys(name for counts in columns.values() for name in counts))
     if not names:
         return ""
@@ -87,4 +95,4 @@ def _counts(said: Mapping[str, Any], sides: Mapping[str, Any]) -> str:
         total = {side: sum(counts.values()) for side, counts in columns.items()}
         rows.append({"name": "in all", **total})
     headings = {_SIDES[side]: side for side in columns}
-    return f'<div class="counts">{figures_table(rows, headings, "Class")}</div>'
+    return f'<div class="counts">{figures_table(rows, headings, "Class", notes)}</div>'
