@@ -24,7 +24,7 @@ from tl_keras.evaluation.holm import holm
 from tl_keras.selection.apart import cost_of, run_apart
 from tl_keras.selection.candidates import wanted
 from tl_keras.selection.compared_rows import _judged
-from tl_keras.selection.compared_runs import combinations, why_it_failed
+from tl_keras.selection.compared_runs import RunFolder, combinations, why_it_failed
 from tl_keras.selection.comparing import _alone
 from tl_keras.selection.comparison import COSTS, Compared, Comparison
 from tl_keras.selection.comparison_plot import free_places
@@ -257,6 +257,17 @@ def test_called_again_nothing_is_trained_anew(compared, photos, capsys):
     assert [r["value"] for r in told["rows"]] == [r.value for r in made.rows]
     assert f"Next: tl-keras predict {made.best.runs[0]} IMAGE" in said
     assert f"1  {made.best.name}" in said and "95 % interval" in said
+
+
+def test_another_seed_is_trained_and_not_taken_for_the_first(photos, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(RunFolder, "train", lambda _, *job: asked.append(job) or "not here")
+    examples = tl.data.from_folder(photos, progress=False)
+    for seed in (0, 5):
+        with pytest.raises(InputError, match=r"none could be trained.*not here"):
+            tl.compare(examples, [BASE], ["ridge"], output=tmp_path, seed=seed, verbose=False)
+    assert [name for name, _ in asked] == [f"{BASE}+ridge", f"{BASE}+ridge+seed5"]
+    assert [words[words.index("--seed") + 1] for _, words in asked] == ["0", "5"]
 
 
 def test_other_data_or_options_are_refused_with_the_remedy(compared, tmp_path):

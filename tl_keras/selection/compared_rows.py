@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def rows_of(
     done: Sequence[Combination],
     runs: RunFolder,
+    seeds: Sequence[int],
     vals: Sequence["Examples"],
     task: "Task",
     answers: Path,
@@ -35,6 +36,7 @@ def rows_of(
     Args:
         done: Bases with recipes of which a run of every seed is there.
         runs: Where.
+        seeds: Of the runs.
         vals: Validation images of each seed.
         task: What they were trained for.
         answers: Folder to keep in which images were answered rightly.
@@ -44,13 +46,13 @@ def rows_of(
         The rows, best first; of equally good ones the quickest.
     """
     answers.mkdir(exist_ok=True)
-    said = {one: [runs.said(one.run_name(offset)) for offset in range(len(vals))] for one in done}
+    said = {one: [runs.said(one.run_name(seed)) for seed in seeds] for one in done}
     found_by = _features_seconds([each for several in said.values() for each in several])
     timed: dict[Any, tuple[float, float]] = {}
     first = None
     rows, rights = [], {}
     for one in tqdm(done, "measuring", unit="model", disable=not verbose, leave=False):
-        names = [one.run_name(offset) for offset in range(len(vals))]
+        names = [one.run_name(seed) for seed in seeds]
         folders = [runs.run(name) for name in names]
         structure = (one.candidate.backbone, one.candidate.image_size, said[one][0]["parameters"])
         opened = functools.cache(_opened)  # once for both, and gone with the next

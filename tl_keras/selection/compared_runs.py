@@ -40,9 +40,9 @@ class Combination(NamedTuple):
         """Base and recipe; also a folder's name."""
         return f"{self.candidate.name}+{self.recipe_name}"
 
-    def run_name(self, offset: int) -> str:
-        """The same of a seed that is so many past the first."""
-        return self.name + (f"+seed{offset}" if offset else "")
+    def run_name(self, seed: int) -> str:
+        """The same of one seed; that of seed 0 is the plain name."""
+        return self.name + (f"+seed{seed}" if seed else "")
 
 
 def combinations(backbones: Iterable[str], recipes: Iterable[str]) -> list[Combination]:

@@ -123,8 +123,8 @@ def compare(
             name, reason = next(iter(failed.items()))
             raise InputError(f"none could be trained; {name}: {reason}")
         vals = [parts[1] for parts in prepared]
-        rows = rows_of(done, runs, vals, record, folder / "answers", verbose)
-        figure = next(iter(record.headline(runs.said(done[0].name)["metrics"])))
+        rows = rows_of(done, runs, numbers, vals, record, folder / "answers", verbose)
+        figure = next(iter(record.headline(runs.said(done[0].run_name(seed))["metrics"])))
         comparison = Comparison(
             tuple(rows), figure, task, len(prepared[0][0]), len(vals[0]), numbers,
             tuple(splits.values()), str(folder), record.used, failed,
@@ -144,7 +144,7 @@ def _train(
     jobs = [(one, offset) for one in asked for offset in range(len(seeds))]
     bar = tqdm(jobs, "training", unit="run", disable=not verbose, leave=False)
     for one, offset in bar:
-        name = one.run_name(offset)
+        name = one.run_name(seeds[offset])
         if one.name in failed:
             continue
         if runs.said(name) is None:
