@@ -107,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--train-options",
         default="",
         metavar='"..."',
-        help="more options of `tl-keras train`, quoted, the same for all",
+        help="more options of `tl-keras train`, quoted, the same for all, such as --track mlflow",
     )
     add_json(parser)
 

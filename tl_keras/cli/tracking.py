@@ -18,8 +18,8 @@ def add_track(parser: argparse.ArgumentParser) -> None:
         choices=["tensorboard", "mlflow", "wandb", "none"],
         help="write curves, settings and figures down for TensorBoard (in logs/ of the output "
         "folder; `tensorboard --logdir` on the folder above compares runs), MLflow "
-        "(MLFLOW_TRACKING_URI says where) or Weights & Biases (WANDB_PROJECT, WANDB_MODE) "
-        "(default: tensorboard)",
+        "(MLFLOW_TRACKING_URI says where) or Weights & Biases (WANDB_PROJECT, WANDB_MODE); each "
+        "fold is a run of its own (default: tensorboard)",
     )
 
 
