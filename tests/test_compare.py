@@ -1,6 +1,7 @@
 """compare: every base with every recipe in a fresh process on one split, resumed, side by side."""
 
 import csv
+import functools
 import json
 import logging
 import os
@@ -367,7 +368,9 @@ def test_killed_in_the_second_run_it_goes_on_there(victim, photos, tmp_path):
         sys.executable, "-m", "tl_keras.cli.main", "compare", str(photos), "--backbones", BASE,
         "--recipes", "ridge", str(tmp_path / "long.toml"), "--output", str(tmp_path / "out"),
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # Where the tests run in the background the signal is ignored, and a child would inherit that.
+    heeded = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
     second = tmp_path / "out" / "runs" / f"{BASE}+long.unfinished"
     deadline = time.monotonic() + 900
     while not list(second.rglob("checkpoint-*.npz")) and time.monotonic() < deadline:

@@ -45,15 +45,17 @@ def numbers(output):
     return [int(line.split()[1]) for line in output.splitlines() if line.startswith("trial ")]
 
 
-def kill_in(process, number):
-    """Kill a process in its trial of this number; what it had printed."""
+def kill_in(process, count):
+    """Kill a process in the trial that is its so-manieth; that trial's number."""
     seen = ""
-    while f"trial {number}\n" not in seen:
+    while len(numbers(seen)) < count:
         line = process.stdout.readline()
         assert line, seen
         seen += line
     os.kill(process.pid, signal.SIGKILL)
-    return seen + process.communicate()[0]
+    seen += process.communicate()[0]
+    assert len(numbers(seen)) == count
+    return numbers(seen)[-1]
 
 
 def check_whole(study, outputs, trials):
@@ -81,7 +83,7 @@ def check_repeated(study, lost, trials):
 
 
 def test_killed_in_a_trial_it_goes_on_and_repeats_that_trial(tmp_path):
-    kill_in(begin(tmp_path / "s", seconds=1), 3)
+    assert kill_in(begin(tmp_path / "s", seconds=1), 4) == 3
     before = opened(tmp_path / "s").begun(ended=True)
     assert [one.number for one in before] == [0, 1, 2]
     output = finish([begin(tmp_path / "s", trials=7)])[0]
@@ -110,12 +112,13 @@ def test_two_processes_share_a_database_and_one_that_falls_silent_is_given_up(ad
     """Another machine cannot be asked; after a minute without a sign of life it counts as dead."""
     outputs = finish([begin(tmp_path / name, url=address) for name in ("one", "other")])
     check_whole(opened(tmp_path, address), outputs, 12)
-    killed = kill_in(begin(tmp_path / "one", url=address, trials=16, seconds=2), 13)
-    assert numbers(killed) == [12, 13]
+    # Not always 13: a process that stepped back from a place too many leaves a number behind.
+    lost = kill_in(begin(tmp_path / "one", url=address, trials=16, seconds=2), 2)
+    assert lost >= 13
     began = time.monotonic()
     finish([begin(tmp_path / "other", url=address, trials=16)])
     assert time.monotonic() - began > 30
-    check_repeated(opened(tmp_path, address), 13, 16)
+    check_repeated(opened(tmp_path, address), lost, 16)
 
 
 @pytest.mark.slow
