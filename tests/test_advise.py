@@ -19,12 +19,14 @@ from tl_keras.backbones import registry
 from tl_keras.backbones.published import _TOP1, published_top1
 from tl_keras.backbones.record import Backbone
 from tl_keras.backbones.registry import find_backbone, get_backbone, list_backbones
+from tl_keras.backbones.table import backbone_table
 from tl_keras.cli.main import main
 from tl_keras.data.boxes import Boxes
 from tl_keras.data.decoding import load_image
 from tl_keras.data.examples import Examples
 from tl_keras.data.sample_examples import sample_examples
 from tl_keras.errors import InputError
+from tl_keras.selection.advising import _pace_of
 from tl_keras.selection.base_choice import choose_base
 from tl_keras.selection.closeness import FAR, NEAR, closeness_word, distance_from_pretraining
 from tl_keras.selection.data_profile import profile
@@ -170,6 +172,25 @@ def test_bases_that_are_not_here_are_named_by_what_was_published():
     near = absent_bases(Limits(), [], 2.0, 10)
     assert near and all(one.milliseconds <= 40 for one in near)
     assert absent_bases(Limits(), [], None, 10) == []
+
+
+def test_the_pace_of_the_machine_is_that_of_the_middle_base():
+    """A base of 112 px has a quarter of the registry's 224; one that is not listed says nothing."""
+    listed = {row["name"]: row for row in backbone_table()}
+    names = ("mobilenet_v2", "resnet50", "mobilenet_025")
+    assert {listed[name]["image_size"] for name in names} == {224}
+    rows = [
+        replace(row, milliseconds=times * listed[row.backbone]["latency_ms"])
+        for row, times in zip(
+            _ranking(*((name, "imagenet", 0.9, 9, 9) for name in names)).rows, (2.0, 3.0, 7.0),
+            strict=True,
+        )
+    ]  # fmt: skip
+    ranking = _ranking(("tiny", "imagenet", 0.9, 9, 9))
+    assert _pace_of(ranking) is None
+    assert _pace_of(replace(ranking, rows=(*rows, *ranking.rows))) == pytest.approx(3)
+    halves = tuple(replace(row, image_size=112) for row in rows)
+    assert _pace_of(replace(ranking, rows=halves)) == pytest.approx(12)
 
 
 def test_published_figures_are_of_bases_that_there_are():
@@ -325,7 +346,9 @@ def test_the_command(asked, photos, capsys):
     arguments += ["--feature-cache", str(asked[1]), "--json"]
     assert main(arguments) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["backbone"] == "tiny_advised" and told["recipe"] in RECIPES
+    advice = asked[0]
+    assert (told["backbone"], told["recipe"]) == ("tiny_advised", advice.recipe.name)
+    assert told["image_size"] == advice.best.image_size
     assert all(row["cached"] for row in told["ranking"]["rows"])
     assert told["command"].startswith(f"tl-keras train {photos} --backbone tiny_advised")
 

@@ -71,7 +71,8 @@ def test_evaluate_prints_intervals_and_draws(trained, photos, tmp_path, capsys):
     assert "Measured on 40 images" in page and "Which class is taken for which" in page
     numbers = sum(count > 0 for row in said["confusion_matrix"] for count in row)
     assert len(re.findall(r'href="#c\d+-\d+"', page)) == numbers
-    assert f"{said['accuracy']['low']:.1%}".replace("%", "").strip() in page
+    low, high = (100 * said["accuracy"][key] for key in ("low", "high"))
+    assert f'<span class="interval">95 %: {low:.1f} to {high:.1f}</span>' in page
 
 
 def test_backbones_lists_and_filters(capsys):

@@ -16,6 +16,7 @@ from tl_keras.artefact.drift import as_frequent
 from tl_keras.cli.main import main
 from tl_keras.errors import InputError
 from tl_keras.evaluation.drift import comparing, feature_distance, prediction_drift, told_apart
+from tl_keras.evaluation.drift.neighbour_distance import neighbour_distances
 from tl_keras.evaluation.drift.page import write_drift_page
 
 
@@ -97,6 +98,28 @@ def test_the_discrepancy_is_that_of_the_definition():
     within_other = kernel[12:, 12:][off[12:, 12:]].mean()
     expected = within_one + within_other - 2 * kernel[:12, 12:].mean()
     assert feature_distance.feature_distance(one, other)["mmd2"] == pytest.approx(expected)
+
+
+def test_distances_are_those_to_the_fifth_nearest():
+    rng = np.random.default_rng(0)
+    old, new = rng.normal(0.5, 1, (40, 6)), rng.normal(0, 1, (9, 6))
+    units = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (old, new)]
+    own, others = neighbour_distances(old, new)
+    for found, rows, nth in ((own, units[0], 5), (others, units[1], 4)):  # oneself comes first
+        every = np.linalg.norm(rows[:, None] - units[0][None], axis=2)
+        np.testing.assert_allclose(found, np.sort(every, axis=1)[:, nth], atol=1e-7)
+
+
+def test_far_is_farther_out_than_most_of_the_reference_are():
+    rng = np.random.default_rng(0)
+    old = rng.normal(2, 1, (400, 4))
+    same, away = rng.normal(2, 1, (400, 4)), np.concatenate([old[:30], -old[:10]])
+    assert comparing.compare(old, same)["far"]["value"] == pytest.approx(0.05, abs=0.03)
+    found = comparing.compare(old, away)
+    assert found["far"]["value"] == pytest.approx(
+        (found["distances"] > np.quantile(neighbour_distances(old, old)[0], 0.95)).mean()
+    )
+    assert found["distances"][30:].min() > found["distances"][:30].max()
 
 
 def test_class_shares_are_tested_though_some_classes_are_empty():
