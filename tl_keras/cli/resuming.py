@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tl_keras.data.reading.cache import take_lock
 from tl_keras.errors import InputError
 
 _SUFFIX = ".unfinished"
@@ -71,7 +72,7 @@ def unfinished_run(
             _check_same(folder, settings)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("w") as lock:
-        _take(lock)
+        take_lock(lock)
         (folder / _SETTINGS).write_text(json.dumps(settings, indent=1))
         try:
             yield folder.with_name(folder.name.removesuffix(_SUFFIX)), folder, found is not None
@@ -101,22 +102,9 @@ def _check_same(folder: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def _take(lock: Any) -> bool:
-    """Lock an open file until it is closed or the process ends; False if another holds it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs at once are told apart by their folders alone
-        return True
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
 def _in_use(folder: Path) -> bool:
     try:
         with (folder / _LOCK).open("w") as lock:
-            return not _take(lock)
+            return not take_lock(lock)
     except OSError:
         return False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from tl_keras.data.reading.cache import take_lock
 from tl_keras.data.splitting import check_seed, split_fingerprint, train_val_test
 from tl_keras.errors import InputError
 from tl_keras.selection.compared_rows import rows_of
@@ -246,14 +247,8 @@ def _alone(folder: Path) -> Iterator[None]:
             f"cannot write to {folder} ({problem.strerror}); give an --output that you may write to"
         ) from None
     with lock:
-        try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # Windows: two at once are not kept apart
-            pass
-        except OSError:
+        if not take_lock(lock):
             raise InputError(
                 f"another process compares into {folder}; wait for it, or give another --output"
-            ) from None
+            )
         yield

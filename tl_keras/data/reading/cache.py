@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from tl_keras.errors import InputError
 
@@ -70,3 +71,24 @@ def only_one(lock: Path) -> Iterator[None]:
 
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def take_lock(lock: IO) -> bool:
+    """Lock an open file until it is closed or the process ends; False if another holds it.
+
+    Args:
+        lock: open for writing; nothing is written.
+
+    Example:
+        >>> with Path("runs/in-use").open("w") as lock: take_lock(lock)  # doctest: +SKIP
+        True
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: two at once are not kept apart
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
