@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.evaluation.rate_plot import Picture
+from tl_keras.selection.candidates import Candidate
 
 SCORES = {"log_me": "LogME", "h_score": "H-score", "probe": "probe", "nearest": "5-NN"}
 """Fields of :class:`Ranked` that say how well a base suits the data -> what they are called."""
@@ -63,8 +64,7 @@ class Ranked:
     @property
     def name(self) -> str:
         """Base and size, as :func:`tl_keras.rank` takes them."""
-        bundled = "+bundled" if self.weights == "bundled" else ""
-        return f"{self.backbone}{bundled}@{self.image_size}"
+        return Candidate(self.backbone, self.weights, self.image_size).name
 
 
 @dataclass(frozen=True)
