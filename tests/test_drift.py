@@ -11,7 +11,7 @@ from browser import Browser, found_browser
 from PIL import Image
 
 import tl_keras as tl
-from tl_keras.artefact.class_features import ClassFeatures
+from tl_keras.artefact.class_features import ClassFeatures, read_features, write_features
 from tl_keras.artefact.drift import as_frequent
 from tl_keras.cli.main import main
 from tl_keras.errors import InputError
@@ -200,8 +200,14 @@ def test_what_cannot_be_compared_is_said(trained, tmp_path, capsys):
     bare = tmp_path / "bare"
     shutil.copytree(trained / "model", bare)
     (bare / "features.npz").unlink()
-    with pytest.raises(InputError, match="--reference"):
+    with pytest.raises(InputError, match=r"remembers no images.*--reference"):
         tl.drift(bare, few)
+    kept = read_features(trained / "model", 20, 2)
+    one_each = np.unique(kept.labels, return_index=True)[1]
+    write_features(bare, ClassFeatures(*(column[one_each] for column in kept)))
+    with pytest.raises(InputError, match=r"remembers 2 images, too few.*--reference"):
+        tl.drift(bare, few)
+    (bare / "features.npz").unlink()
     assert main(["drift", str(bare), str(tmp_path / "nowhere"), "--json"]) == 2
     assert main(["drift", str(bare), few[0], "--html", "page.txt"]) == 2
     assert "no .html file" in capsys.readouterr().err

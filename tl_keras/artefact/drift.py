@@ -176,7 +176,13 @@ def _remembered(predictor: Predictor, width: int) -> np.ndarray:
             f"{predictor.folder} remembers no images to compare with; give some of those that it "
             "was trained for with --reference DIR"
         )
-    return kept.rows[as_frequent(kept, predictor.description.get("metrics", {}))]
+    rows = kept.rows[as_frequent(kept, predictor.description.get("metrics", {}))]
+    if len(rows) < LEAST:
+        raise InputError(
+            f"{predictor.folder} remembers {len(rows)} images, too few to compare with; give "
+            f"{LEAST} or more of those that it was trained for with --reference DIR"
+        )
+    return rows
 
 
 def as_frequent(kept: ClassFeatures, metrics: Mapping[str, Any]) -> np.ndarray:

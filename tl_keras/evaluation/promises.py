@@ -67,7 +67,8 @@ def with_coverage(settings: Mapping[str, Any], coverage: float) -> dict[str, Any
     if not kept:
         raise InputError(
             f"this model promises nothing, so no coverage of {coverage:g} either (classifiers that "
-            "were trained with validation images do, their ensembles do not); leave it out"
+            "were trained with four validation images or more do, their ensembles do not); leave "
+            "it out"
         )
     if limits is None or limits["set_threshold"] is None:
         raise InputError(
