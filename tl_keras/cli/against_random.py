@@ -44,13 +44,16 @@ def _random_weights_accuracy(
     import keras
 
     from tl_keras.backbones.calibration import calibrate_batch_norm
-    from tl_keras.builders.classifier import build_classifier
+    from tl_keras.tasks.registry import get_task
     from tl_keras.training.fit import fit
 
     print("\nFor comparison, the same head on random backbone weights ...", file=sys.stderr)
     keras.utils.set_random_seed(options.seed)
     train, size = data.train, base.image_size
-    model = build_classifier(base.backbone, len(train.class_names), image_size=size, weights=None)
+    task = get_task(options.task)
+    model = task.build(
+        base.backbone, task.names(train), image_size=size, weights=None, head=options.head
+    )
     images, _ = next(iter(train.dataset(64, size, resize=options.resize or "crop", shuffle=True)))
     calibrate_batch_norm(model, images)
     run = fit(
