@@ -84,21 +84,33 @@ def test_every_class_head(build, method, images):
     assert explain(model, images[:0].astype("uint8"), CLASSES[:0], method).shape == (0, 64, 64)
 
 
+def carry_signal(model, images):
+    """Statistics of some images for a base's norms: through new ones a signal fades to nothing."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable, layer.momentum = True, 0.0
+        elif isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0  # whole branches of some bases: other values than the norms will see
+    model(np.concatenate([images, images[:, ::-1], 255 - images]), training=True)
+
+
 @pytest.mark.parametrize("backbone", BASES)
 def test_every_base(backbone):
     """At the smallest size it takes; random weights, so the place says nothing."""
     keras.utils.set_random_seed(3)
     size = get_backbone(backbone).minimum_size
-    model = build_classifier(backbone, 3, image_size=size, weights=None)
+    model = build_classifier(backbone, 16, image_size=size, weights=None)
     images = np.random.default_rng(1).uniform(0, 255, (2, size, size, 3))
-    some = 0
+    carry_signal(model, images)
+    # The mean of Grad-CAM's map before its ReLU is the logit: of 16 the highest is above 0.
+    answers = model.predict_on_batch(images).argmax(axis=1)
     for method, (find, _) in METHODS.items():
         few = {"steps": 2} if method == "integrated_gradients" else {}
         few = {"patch": size // 2, "stride": size // 2} if method == "occlusion" else few
-        maps = find(model, images, [0, 2], **few)
+        maps = find(model, images, answers, **few)
         check_maps(maps, 2, size)
-        some += maps.any()
-    assert some >= 3  # a random head may find nothing in a map of one cell
+        if method != "occlusion":  # covering any quarter may make a random model surer
+            assert maps.any(axis=(1, 2)).all(), method
     keras.utils.clear_session()
 
 
