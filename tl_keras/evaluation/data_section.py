@@ -5,10 +5,6 @@ from typing import Any
 
 from tl_keras.evaluation.report_blocks import facts, figures_table, skipped_list
 
-_UNITS = {
-    "pixels": ["Pixels of each class, at the images' own size."],
-    "instances": ["Things of each class."],
-}
 _SIDES = {"train": "Training", "val": "Validation", "test": "Test", "measured": "Measured"}
 
 
@@ -80,10 +76,11 @@ def _counts(said: Mapping[str, Any], sides: Mapping[str, Any]) -> str:
     columns = {
         name: side["counts"] for name, side in sides.items() if side.get("counts") is not None
     }
-    notes: Sequence[str] = ()
+    notes: list[str] = []
     if "train" not in columns and said["train_counts"]:
         columns = {"train": said["train_counts"], **columns}
-        notes = _UNITS.get(get_task(said.get("task", "classify")).target, ())
+        note = get_task(said.get("task", "classify")).counts_note
+        notes = [note] if note else []
     names = list(dict.fromkeys(name for counts in columns.values() for name in counts))
     if not names:
         return ""

@@ -66,6 +66,7 @@ class InstanceSegmentation(ThingTask):
     target = "instances"
     watch = "thing_iou"
     model_name = "instance_segmenter"
+    counts_note = "Things of each class."
     heads = ("unet", "fcn", "deeplabv3plus", "fpn")
 
     def names(self, data: Any) -> tuple[str, ...]:

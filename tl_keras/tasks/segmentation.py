@@ -46,6 +46,7 @@ class Segmentation(Task):
     mixed_target = None
     watch = "mean_iou"
     model_name = "segmenter"
+    counts_note = "Pixels of each class, at the images' own size."
     draws = True
     losses = ("crossentropy", "focal")
     tiles = True

@@ -64,6 +64,7 @@ class Task(abc.ABC):
         right: From truths and predictions to which answers are right, bool (N,); None where an
             answer is not simply right or wrong.
         worst_note: A sentence above the pictures of the worst images.
+        counts_note: What the counts of each class are of, a sentence, where not of images.
         pace: Of a task that is not pooled.
         heads: What the part behind the base may be; none where there is no choice.
         resize: How images are made square where nobody says.
@@ -86,6 +87,7 @@ class Task(abc.ABC):
     explains: bool = False
     right: Callable[[Sequence[Any], Sequence[Any]], np.ndarray] | None = None
     worst_note: str = ""
+    counts_note: str = ""
     pace: Pace = Pace()
     heads: tuple[str, ...] = ()
     resize: str = "crop"
