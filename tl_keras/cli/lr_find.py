@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tl_keras.cli.options import add_data_format, add_json, messages, print_json
+from tl_keras.cli.options import VAL_FRACTION, add_data_format, add_json, messages, print_json
 from tl_keras.cli.plot_file import plot_file
 from tl_keras.cli.startup import start_keras
 from tl_keras.errors import InputError
@@ -104,7 +104,7 @@ def _find(options: argparse.Namespace, unfreeze: Any) -> tuple[Any, dict[str, An
     )
     choices.check_base(base)
     examples = open_given(options)
-    train, _, _ = train_val_test(examples, 0.2, options.seed)
+    train, _, _ = train_val_test(examples, VAL_FRACTION, options.seed)
     keras.utils.set_random_seed(options.seed)
     model = build_classifier(
         backbone,

@@ -9,6 +9,8 @@ from typing import Any
 
 from tl_keras.tasks.kinds import KINDS
 
+VAL_FRACTION = 0.2  # of the images, held out unless told otherwise
+
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
@@ -114,9 +116,9 @@ def add_val_fraction(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--val-fraction",
         type=float,
-        default=0.2,
+        default=VAL_FRACTION,
         metavar="F",
-        help="part of the images held out, where DATA brings no split (default: 0.2)",
+        help=f"part of the images held out, where DATA brings no split (default: {VAL_FRACTION})",
     )
 
 

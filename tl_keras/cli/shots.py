@@ -4,6 +4,7 @@ import argparse
 from dataclasses import replace
 from typing import Any
 
+from tl_keras.cli.options import VAL_FRACTION
 from tl_keras.errors import InputError
 
 
@@ -35,7 +36,7 @@ def check_shots(options: argparse.Namespace) -> None:
             f"--task {options.task}"
         )
     others = {"folds": None, "repeats": 1, "ensemble": False, "split_by": "auto"}
-    others |= {"val_fraction": 0.2, "workers": 1}
+    others |= {"val_fraction": VAL_FRACTION, "workers": 1}
     for name, usual in others.items():
         if getattr(options, name) != usual:
             raise InputError(

@@ -9,6 +9,7 @@ from typing import Any
 from tl_keras.cli import choices
 from tl_keras.cli.opening import open_given, words_for_reader
 from tl_keras.cli.options import (
+    VAL_FRACTION,
     add_data_format,
     add_json,
     left_out,
@@ -35,8 +36,6 @@ the defaults are trained anew with three other seeds and compared on images that
 test part of DATA, or a part that is set aside. The same command goes on where it was left, with
 more --trials, too; two of it at once share the work. Needs Optuna: pip install 'tl-keras[tune]'
 """
-
-_HELD_OUT = 0.2  # as `tl-keras train` has it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,9 +106,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--val-fraction",
         type=float,
-        default=_HELD_OUT,
+        default=VAL_FRACTION,
         metavar="F",
-        help="of the images each part that DATA does not bring (default: 0.2)",
+        help=f"of the images each part that DATA does not bring (default: {VAL_FRACTION})",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="of parts, search and training (default: 0)"
@@ -178,7 +177,7 @@ def _plain(options: argparse.Namespace) -> str:
         "--backbone": options.backbone,
         "--weights": options.weights,
         "--image-size": options.image_size,
-        "--val-fraction": None if options.val_fraction == _HELD_OUT else options.val_fraction,
+        "--val-fraction": None if options.val_fraction == VAL_FRACTION else options.val_fraction,
         "--seed": options.seed or None,
     }
     for name, value in named.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 from tl_keras.cli import choices
 from tl_keras.cli.files import image_files
-from tl_keras.cli.options import add_json, messages, percent, print_json
+from tl_keras.cli.options import VAL_FRACTION, add_json, messages, percent, print_json
 from tl_keras.cli.predict import answers, print_answers
 from tl_keras.cli.startup import start_keras
 from tl_keras.errors import InputError
@@ -167,7 +167,7 @@ def _probe(options: argparse.Namespace, model: Any, examples: Any) -> dict[str, 
     from tl_keras.data.splitting import train_val_test
     from tl_keras.training.fit import fit
 
-    train, val, test = train_val_test(examples, 0.2, options.seed)
+    train, val, test = train_val_test(examples, VAL_FRACTION, options.seed)
     words = {"val": model.evaluate(val)["accuracy"]}
     if test is not None:
         words["test"] = model.evaluate(test)["accuracy"]
