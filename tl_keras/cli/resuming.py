@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tl_keras.data.reading.cache import take_lock
+from tl_keras.data.locks import take_lock
 from tl_keras.errors import InputError
 
 _SUFFIX = ".unfinished"

@@ -10,7 +10,7 @@ import numpy as np
 
 from tl_keras.data.decoding import open_regular
 from tl_keras.data.examples import Examples
-from tl_keras.data.reading.cache import only_one
+from tl_keras.data.locks import only_one
 from tl_keras.data.scanning import DIGEST_BYTES
 from tl_keras.errors import InputError
 from tl_keras.retrieval.catalogue_changes import Changes, bring_up_to_date

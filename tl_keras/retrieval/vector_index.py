@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_keras.data.reading.cache import only_one
+from tl_keras.data.locks import only_one
 from tl_keras.errors import InputError
 from tl_keras.retrieval.array_files import hash_texts
 from tl_keras.retrieval.checking import check_ids, check_metadata, unit_vectors

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from tl_keras.data.reading.cache import take_lock
+from tl_keras.data.locks import take_lock
 from tl_keras.data.splitting import check_seed, split_fingerprint, train_val_test
 from tl_keras.errors import InputError
 from tl_keras.selection.compared_rows import rows_of

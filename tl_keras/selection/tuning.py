@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from tl_keras.data.reading.cache import only_one
+from tl_keras.data.locks import only_one
 from tl_keras.data.splitting import check_seed
 from tl_keras.errors import InputError
 from tl_keras.selection.search_space import SearchSpace, search_space

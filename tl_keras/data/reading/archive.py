@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tl_keras.data.examples import Examples
+from tl_keras.data.locks import only_one
 from tl_keras.data.naming import is_hidden
 from tl_keras.data.reading.archive_kinds import DamagedArchiveError
-from tl_keras.data.reading.cache import cache_folder, cannot_write, only_one
+from tl_keras.data.reading.cache import cache_folder, cannot_write
 from tl_keras.data.reading.checksums import checked_sha256, file_sha256
 from tl_keras.data.reading.download import download, is_url
 from tl_keras.data.reading.unpacking import unpack

@@ -20,7 +20,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tl_keras.data.reading.cache import cache_folder, cannot_write, only_one
+from tl_keras.data.locks import only_one
+from tl_keras.data.reading.cache import cache_folder, cannot_write
 from tl_keras.data.reading.checksums import checked_sha256, file_sha256
 from tl_keras.errors import InputError
 
